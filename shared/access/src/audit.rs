@@ -1,0 +1,120 @@
+//! The audit record: what is known of one request when it ends, whether it was allowed or refused.
+//!
+//! A record holds no secret and no content of prompts or answers. It is identified by where it was made:
+//! `(edge, epoch, sequence)`, gapless within an epoch, so that a missing one shows.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::id::{Id, Timestamp};
+
+/// Where a record was made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AuditId {
+    /// The edge's name.
+    pub edge: Arc<str>,
+    /// One uninterrupted run of one spool lane of that edge; never used twice.
+    pub epoch: u64,
+    /// From 1, gapless within the epoch.
+    pub sequence: u64,
+}
+
+/// Allowed or refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The request was sent to a provider, or answered by the edge itself.
+    Allowed,
+    /// The request was refused; nothing was sent.
+    Refused,
+}
+
+/// Token counts as the provider reported them. `None` is "not reported", which is not zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Prompt tokens.
+    pub input: Option<u64>,
+    /// Completion tokens.
+    pub output: Option<u64>,
+    /// Prompt tokens read from a cache; included in `input`.
+    pub cached: Option<u64>,
+    /// Tokens spent on reasoning; included in `output`.
+    pub reasoning: Option<u64>,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Ending {
+    /// The whole response was passed on.
+    #[default]
+    Complete,
+    /// The client went away before the end.
+    ClientGone,
+    /// The provider broke off, or went silent, after the response had begun.
+    UpstreamBroke,
+    /// The edge was told to stop before the end.
+    Drained,
+}
+
+/// One request. Empty strings never occur: what is not known is `None`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRecord {
+    /// When the request's head had been read.
+    pub time: Timestamp,
+    /// The `x-request-id` of the response.
+    pub request_id: Arc<str>,
+    /// The `x-turnpike-decision` of the response, where a decision was made.
+    pub decision_id: Option<Arc<str>>,
+    /// The W3C trace id, 32 hexadecimal digits.
+    pub trace_id: Option<Arc<str>>,
+    /// The tenant of the credential, where one was recognised.
+    pub tenant: Option<Arc<str>>,
+    /// `user:alice` or `virtual-account:checkout-bot`.
+    pub principal: Option<Arc<str>>,
+    /// The public id of the credential, also where it was refused.
+    pub credential: Option<Id>,
+    /// `api_key`, later `jwt` and others.
+    pub auth_method: Option<Arc<str>>,
+    /// HTTP method and route template: `POST /v1/chat/completions`; `unknown` for no route.
+    pub route: Arc<str>,
+    /// The action judged: `inference.chat`.
+    pub action: Option<Arc<str>>,
+    /// The model as the client wrote it, cut at 200 characters.
+    pub model_requested: Option<Arc<str>>,
+    /// The model judged and sent: `provider/name`.
+    pub model_served: Option<Arc<str>>,
+    /// The model asked for, where a fallback was served in its place.
+    pub fallback_from: Option<Arc<str>>,
+    /// The provider's name.
+    pub provider: Option<Arc<str>>,
+    /// The model's environment.
+    pub environment: Option<Arc<str>>,
+    /// Allowed or refused.
+    pub outcome: Outcome,
+    /// One word for machines: `allowed`, `no_grant`, `denied_by_grant`, `credential_revoked` …
+    pub reason: Arc<str>,
+    /// The grants that decided.
+    pub grants: Vec<Id>,
+    /// The status sent to the client.
+    pub status: u16,
+    /// The status received from the provider.
+    pub upstream_status: Option<u16>,
+    /// From the request's head to the end of the response, in microseconds.
+    pub latency_us: u64,
+    /// From the request's head to the first byte of the response's body, in microseconds.
+    pub first_token_us: Option<u64>,
+    /// What the provider counted.
+    pub usage: Usage,
+    /// Whether the response was streamed.
+    pub streamed: bool,
+    /// How the exchange ended.
+    pub ending: Ending,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The client's `user-agent`, cut at 200 characters.
+    pub user_agent: Option<Arc<str>>,
+    /// `x-turnpike-metadata`, as pairs.
+    pub metadata: Vec<(Arc<str>, Arc<str>)>,
+    /// The edge's region.
+    pub region: Arc<str>,
+    /// The position of the snapshot that decided.
+    pub position: u64,
+}

@@ -1,0 +1,140 @@
+//! From a presented key to who calls.
+
+use std::sync::Arc;
+
+use crate::{
+    credential::{Credential, CredentialStatus, KeyKind, PresentedKey},
+    digest::{KeyDigest, Peppers},
+    grant::AuthMethod,
+    id::{Name, Timestamp},
+    snapshot::{HeldAccount, Snapshot, Tenant},
+};
+
+/// Who calls, as proven: what a decision is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'s> {
+    /// The tenant.
+    pub tenant: &'s Tenant,
+    /// The user or virtual account.
+    pub account: &'s HeldAccount,
+    /// The key that was presented, where it was one.
+    pub credential: Option<&'s Credential>,
+    /// The groups that its verified token carries: issuer and value.
+    pub groups: &'s [(Name, Arc<str>)],
+    /// How it proved who it is.
+    pub method: AuthMethod,
+}
+
+/// Why a key opens nothing. The public answer is the same for all; this is for the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthFailure {
+    /// No credential has this id.
+    Unknown,
+    /// The credential exists, but this is not its secret.
+    WrongSecret,
+    /// Revoked for ever.
+    Revoked,
+    /// Suspended until it is resumed.
+    Suspended,
+    /// Its time is over.
+    Expired,
+    /// Its owner was deactivated.
+    OwnerDeactivated,
+    /// Its tenant was suspended.
+    TenantSuspended,
+}
+
+impl AuthFailure {
+    /// One word for machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "credential_unknown",
+            Self::WrongSecret => "credential_wrong_secret",
+            Self::Revoked => "credential_revoked",
+            Self::Suspended => "credential_suspended",
+            Self::Expired => "credential_expired",
+            Self::OwnerDeactivated => "owner_deactivated",
+            Self::TenantSuspended => "tenant_suspended",
+        }
+    }
+}
+
+/// A key that was not accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Unauthenticated<'s> {
+    /// Why.
+    pub failure: AuthFailure,
+    /// The credential, where its secret was known to the caller: only then may it be attributed to its tenant.
+    pub credential: Option<&'s Credential>,
+}
+
+/// Finds out who presents a key. The digest is compared before anything else is looked at, and for an
+/// unknown id against a digest of nothing, so that the answer's time tells nothing.
+pub fn authenticate<'s>(
+    snapshot: &'s Snapshot,
+    key: &PresentedKey<'_>,
+    peppers: &Peppers,
+    now: Timestamp,
+) -> Result<Caller<'s>, Unauthenticated<'s>> {
+    const NOTHING: KeyDigest = KeyDigest {
+        pepper: 0,
+        mac: [0; 32],
+    };
+    let anonymous = |failure| Unauthenticated {
+        failure,
+        credential: None,
+    };
+    let held = snapshot.credential(key.id()).map(Arc::as_ref);
+    let genuine = peppers.verify(held.map_or(&NOTHING, |held| &held.digest), key);
+    let credential = held.ok_or(anonymous(AuthFailure::Unknown))?;
+    if !genuine && !previous_version(credential, key, peppers, now) {
+        return Err(anonymous(AuthFailure::WrongSecret));
+    }
+    if key.kind() != KeyKind::of(&credential.owner) {
+        return Err(anonymous(AuthFailure::WrongSecret));
+    }
+    admit(snapshot, credential, now).map_err(|failure| Unauthenticated {
+        failure,
+        credential: Some(credential),
+    })
+}
+
+/// Whether a credential whose secret was proven opens anything now, and for whom. The control plane asks again
+/// when it commits, since a command may have waited.
+pub fn admit<'s>(
+    snapshot: &'s Snapshot,
+    credential: &'s Credential,
+    now: Timestamp,
+) -> Result<Caller<'s>, AuthFailure> {
+    match &credential.status {
+        CredentialStatus::Active => {}
+        CredentialStatus::Suspended => return Err(AuthFailure::Suspended),
+        CredentialStatus::Revoked { .. } => return Err(AuthFailure::Revoked),
+    }
+    if credential.expires.is_some_and(|end| now >= end) {
+        return Err(AuthFailure::Expired);
+    }
+    let tenant = snapshot
+        .tenant(credential.tenant.as_str())
+        .ok_or(AuthFailure::Unknown)?;
+    if tenant.settings().suspended {
+        return Err(AuthFailure::TenantSuspended);
+    }
+    let account = tenant.account(&credential.owner).ok_or(AuthFailure::Revoked)?;
+    if account.account.profile.deactivated {
+        return Err(AuthFailure::OwnerDeactivated);
+    }
+    Ok(Caller {
+        tenant,
+        account,
+        credential: Some(credential),
+        groups: &[],
+        method: AuthMethod::ApiKey,
+    })
+}
+
+fn previous_version(held: &Credential, key: &PresentedKey<'_>, peppers: &Peppers, now: Timestamp) -> bool {
+    held.previous
+        .as_deref()
+        .is_some_and(|previous| now < previous.until && peppers.verify(&previous.digest, key))
+}

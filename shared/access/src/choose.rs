@@ -1,0 +1,154 @@
+//! Which model serves a request: aliases first, then the decision, then the tenant's fallback rules.
+
+use std::sync::Arc;
+
+use crate::{
+    authenticate::Caller,
+    decide::{Decision, Request, decide},
+    grant::Circumstances,
+    id::Id,
+    resolve::{self, ResolvedModel, Unresolved},
+    snapshot::Snapshot,
+};
+
+/// The actions of which one at least must be allowed for a model to be one that the caller may use.
+pub const INFERENCE_ACTIONS: [&str; 11] = [
+    "inference.chat",
+    "inference.responses",
+    "inference.messages",
+    "inference.completions",
+    "inference.embeddings",
+    "inference.images",
+    "inference.transcriptions",
+    "inference.translations",
+    "inference.speech",
+    "inference.moderations",
+    "inference.rerank",
+];
+
+/// A request for a model.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelRequest<'a> {
+    /// `inference.chat` …
+    pub action: &'a str,
+    /// The model as the client wrote it.
+    pub requested: &'a str,
+    /// The provider that the client named beside it.
+    pub provider: Option<&'a str>,
+    /// When, from where, and how the caller proved who it is.
+    pub circumstances: Circumstances,
+    /// Whether the client takes another model than the one it asked for.
+    pub accepts_fallback: bool,
+}
+
+/// A model was found, and judged.
+#[derive(Debug, Clone)]
+pub struct Choice<'s> {
+    /// The model that is served, or that was refused.
+    pub model: ResolvedModel<'s>,
+    /// What was decided about it.
+    pub decision: Decision<'s>,
+    /// The substitution that was made.
+    pub fallback: Option<Substitution>,
+}
+
+/// A fallback rule was followed.
+#[derive(Debug, Clone)]
+pub struct Substitution {
+    /// The rule.
+    pub rule: Id,
+    /// The model that was asked for, and denied.
+    pub denied: Arc<str>,
+}
+
+/// Resolves, decides and, where the answer is no, tries the fallback rules in their order. The substitute is
+/// judged like any other model and is never itself substituted.
+pub fn choose<'s>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    request: &ModelRequest<'_>,
+) -> Result<Choice<'s>, Unresolved> {
+    let model = resolve::resolve(caller.tenant, request.requested, request.provider)?;
+    let decision = judge(snapshot, caller, request, &model);
+    if decision.allowed() || !request.accepts_fallback {
+        return Ok(Choice {
+            model,
+            decision,
+            fallback: None,
+        });
+    }
+    let teams = &caller.account.account.teams;
+    let rules = caller.tenant.fallbacks().iter().filter(|rule| {
+        rule.from.matches(model.id.as_str())
+            && rule.to != model.id
+            && (rule.teams.is_empty() || rule.teams.iter().any(|team| teams.contains(team)))
+    });
+    for rule in rules {
+        let Some(substitute) = resolve::by_id(caller.tenant, &rule.to) else {
+            continue;
+        };
+        let verdict = judge(snapshot, caller, request, &substitute);
+        if verdict.allowed() {
+            let fallback = Some(Substitution {
+                rule: rule.id,
+                denied: Arc::from(model.id.as_str()),
+            });
+            return Ok(Choice {
+                model: substitute,
+                decision: verdict,
+                fallback,
+            });
+        }
+    }
+    Ok(Choice {
+        model,
+        decision,
+        fallback: None,
+    })
+}
+
+/// The models of the catalogue that the caller may use for something, in the order of their names.
+pub fn usable<'s>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    circumstances: Circumstances,
+) -> impl Iterator<Item = ResolvedModel<'s>> {
+    let listed = caller.tenant.models().into_iter();
+    let found = listed.filter_map(|model| resolve::by_id(caller.tenant, &model.id));
+    found.filter(move |model| may_use(snapshot, caller, circumstances, model))
+}
+
+/// Whether the caller may use a model for something.
+pub fn may_use(
+    snapshot: &Snapshot,
+    caller: &Caller<'_>,
+    circumstances: Circumstances,
+    model: &ResolvedModel<'_>,
+) -> bool {
+    INFERENCE_ACTIONS.into_iter().any(|action| {
+        decide(
+            snapshot,
+            caller,
+            &Request {
+                action,
+                resource: model.resource(),
+                circumstances,
+            },
+        )
+        .allowed()
+    })
+}
+
+fn judge<'s>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    request: &ModelRequest<'_>,
+    model: &ResolvedModel<'_>,
+) -> Decision<'s> {
+    let judged = Request {
+        action: request.action,
+        resource: model.resource(),
+        circumstances: request.circumstances,
+    };
+    decide(snapshot, caller, &judged)
+}

@@ -1,0 +1,183 @@
+//! What may be asked for, and which permission each asks of the caller.
+
+#![expect(
+    missing_docs,
+    reason = "the fields are named for what they hold; what a variant means is documented"
+)]
+
+use std::sync::Arc;
+
+use crate::{
+    credential::Credential,
+    digest::KeyDigest,
+    grant::Grant,
+    id::{Id, ModelId, Name, Principal, Timestamp},
+    model::{Fallback, ModelProfile, ProviderProfile},
+    role::Role,
+    tenant::{AccountProfile, TeamProfile, TenantSettings},
+};
+
+/// A change that somebody asks for, in one tenant. Ids, digests and times are made by whoever asks.
+///
+/// An update carries what the change is based on: where that is no longer so, the command is refused and the
+/// caller reads again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// The first tenant, its first administrator and that user's first key; only on an empty log.
+    Bootstrap {
+        administrator: Name,
+        credential: Credential,
+    },
+    /// A new tenant.
+    CreateTenant(TenantSettings),
+    /// Other settings.
+    UpdateTenant {
+        from: TenantSettings,
+        to: TenantSettings,
+    },
+    /// The end of a tenant and of everything in it.
+    DeleteTenant,
+    /// A new team.
+    CreateTeam { name: Name, profile: TeamProfile },
+    /// The end of a team, its memberships and its grants.
+    DeleteTeam { name: Name },
+    /// A principal joins a team.
+    AddTeamMember { team: Name, principal: Principal },
+    /// A principal leaves a team.
+    RemoveTeamMember { team: Name, principal: Principal },
+    /// A new user or virtual account, in these teams.
+    CreateAccount {
+        principal: Principal,
+        profile: AccountProfile,
+        teams: Vec<Name>,
+    },
+    /// Other facts about an account.
+    UpdateAccount {
+        principal: Principal,
+        from: AccountProfile,
+        to: AccountProfile,
+    },
+    /// The end of an account; its keys are revoked and its grants deleted.
+    DeleteAccount { principal: Principal },
+    /// A new key.
+    IssueCredential(Credential),
+    /// Another secret; the one before works until then.
+    RotateCredential {
+        id: Id,
+        digest: KeyDigest,
+        previous_until: Timestamp,
+    },
+    /// A key stops working until it is resumed.
+    SuspendCredential { id: Id, reason: Arc<str> },
+    /// A suspended key works again.
+    ResumeCredential { id: Id },
+    /// A key stops working for ever.
+    RevokeCredential { id: Id, reason: Arc<str> },
+    /// A new provider.
+    CreateProvider { name: Name, profile: ProviderProfile },
+    /// Another configuration of a provider.
+    UpdateProvider {
+        name: Name,
+        from: ProviderProfile,
+        to: ProviderProfile,
+    },
+    /// The end of a provider that has no models.
+    DeleteProvider { name: Name },
+    /// A model for the catalogue.
+    CreateModel { id: ModelId, profile: ModelProfile },
+    /// Other facts about a model.
+    UpdateModel {
+        id: ModelId,
+        from: ModelProfile,
+        to: ModelProfile,
+    },
+    /// The end of a model that nothing points to.
+    DeleteModel { id: ModelId },
+    /// An alias comes to mean a model, or another model.
+    SetAlias { alias: Arc<str>, target: ModelId },
+    /// The end of an alias.
+    DeleteAlias { alias: Arc<str> },
+    /// A custom role.
+    CreateRole(Role),
+    /// Other actions of a custom role.
+    UpdateRole { from: Role, to: Role },
+    /// The end of a custom role that no grant names.
+    DeleteRole { name: Name },
+    /// A grant.
+    CreateGrant(Grant),
+    /// The end of a grant.
+    DeleteGrant { id: Id },
+    /// A fallback rule, after the others.
+    CreateFallback(Fallback),
+    /// The end of a fallback rule.
+    DeleteFallback { id: Id },
+}
+
+/// What the caller must be allowed in order to ask: an action on a resource of the command's tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// `grants.write` …
+    pub action: &'static str,
+    /// The resource's type.
+    pub kind: &'static str,
+    /// The resource's name.
+    pub name: String,
+}
+
+impl Command {
+    /// The permission that the command asks for. [`Command::Bootstrap`] asks for none here: it needs the
+    /// one-time token. Creating and deleting tenants is for those who hold `tenants.write` in the operators' tenant.
+    pub fn permission(&self) -> Option<Permission> {
+        let (action, kind, name) = match self {
+            Self::Bootstrap { .. } => return None,
+            Self::CreateTenant(_) | Self::DeleteTenant => ("tenants.write", "tenant", String::new()),
+            Self::UpdateTenant { .. } => ("tenants.update", "tenant", String::new()),
+            Self::CreateTeam { name, .. }
+            | Self::DeleteTeam { name }
+            | Self::AddTeamMember { team: name, .. }
+            | Self::RemoveTeamMember { team: name, .. } => ("teams.write", "team", name.to_string()),
+            Self::CreateAccount { principal, .. }
+            | Self::UpdateAccount { principal, .. }
+            | Self::DeleteAccount { principal } => (
+                accounts_write(principal),
+                principal.kind(),
+                principal.name().to_string(),
+            ),
+            Self::IssueCredential(credential) => {
+                ("credentials.write", "credential", credential.id.to_string())
+            }
+            Self::RotateCredential { id, .. } => ("credentials.rotate", "credential", id.to_string()),
+            Self::SuspendCredential { id, .. } | Self::ResumeCredential { id } => {
+                ("credentials.suspend", "credential", id.to_string())
+            }
+            Self::RevokeCredential { id, .. } => ("credentials.revoke", "credential", id.to_string()),
+            Self::CreateProvider { name, .. }
+            | Self::UpdateProvider { name, .. }
+            | Self::DeleteProvider { name } => ("providers.write", "provider", name.to_string()),
+            Self::CreateModel { id, .. } | Self::UpdateModel { id, .. } | Self::DeleteModel { id } => {
+                ("models.write", "model", id.to_string())
+            }
+            Self::SetAlias { alias, .. } | Self::DeleteAlias { alias } => {
+                ("aliases.write", "alias", alias.to_string())
+            }
+            Self::CreateRole(role) | Self::UpdateRole { to: role, .. } => {
+                ("roles.write", "role", role.name.to_string())
+            }
+            Self::DeleteRole { name } => ("roles.write", "role", name.to_string()),
+            Self::CreateGrant(Grant { id, .. }) | Self::DeleteGrant { id } => {
+                ("grants.write", "grant", id.to_string())
+            }
+            Self::CreateFallback(Fallback { id, .. }) | Self::DeleteFallback { id } => {
+                ("fallbacks.write", "fallback", id.to_string())
+            }
+        };
+        Some(Permission { action, kind, name })
+    }
+}
+
+fn accounts_write(principal: &Principal) -> &'static str {
+    match principal {
+        Principal::User(_) => "users.write",
+        Principal::VirtualAccount(_) => "virtual-accounts.write",
+    }
+}

@@ -1,0 +1,203 @@
+//! The decision: may this caller do this to that, now? The only function that answers it.
+//!
+//! The edge enforces with it, the admin API is guarded by it, and explain, check and the list of models call it.
+
+use std::sync::Arc;
+
+use crate::{
+    authenticate::Caller,
+    credential::Scope,
+    grant::{Circumstances, ConditionMismatch, Effect, in_networks},
+    id::{Id, Name},
+    log::Position,
+    pattern::{Glob, Resource, SelectorMismatch},
+    snapshot::{HeldGrant, Snapshot},
+};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// A dotted verb: `inference.chat`.
+    pub action: &'a str,
+    /// What it is done to.
+    pub resource: Resource<'a>,
+    /// When, from where, and how the caller proved who it is.
+    pub circumstances: Circumstances,
+}
+
+/// Why a decision is as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A grant allows it, and none denies it.
+    Granted,
+    /// No grant allows it.
+    NoGrant,
+    /// A grant denies it.
+    DeniedByGrant,
+    /// The credential is narrowed to other models.
+    ScopeModel,
+    /// The credential is narrowed to other actions.
+    ScopeAction,
+    /// The credential is narrowed to other environments.
+    ScopeEnvironment,
+    /// The credential is narrowed to other networks.
+    ScopeNetwork,
+}
+
+impl Reason {
+    /// One word for machines, as in audit records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::NoGrant => "no_grant",
+            Self::DeniedByGrant => "denied_by_grant",
+            Self::ScopeModel => "scope_model",
+            Self::ScopeAction => "scope_action",
+            Self::ScopeEnvironment => "scope_environment",
+            Self::ScopeNetwork => "scope_network",
+        }
+    }
+
+    /// A sentence for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Granted => "a grant allows it and none denies it",
+            Self::NoGrant => "no grant allows it",
+            Self::DeniedByGrant => "a grant denies it",
+            Self::ScopeModel => "the credential is narrowed to other models",
+            Self::ScopeAction => "the credential is narrowed to other actions",
+            Self::ScopeEnvironment => "the credential is narrowed to other environments",
+            Self::ScopeNetwork => "the credential is narrowed to other networks",
+        }
+    }
+}
+
+/// The answer, and what made it.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'s> {
+    /// Why; [`Reason::Granted`] is the only yes.
+    pub reason: Reason,
+    /// The grant that decided: the one that denies, else the first that allows.
+    pub grant: Option<&'s HeldGrant>,
+    /// The position of the snapshot that was looked at.
+    pub position: Position,
+}
+
+impl Decision<'_> {
+    /// Whether the answer is yes.
+    pub fn allowed(&self) -> bool {
+        self.reason == Reason::Granted
+    }
+
+    /// The id of the grant that decided.
+    pub fn grant_id(&self) -> Option<Id> {
+        self.grant.map(|held| held.grant.id)
+    }
+}
+
+/// The first part of a grant that a request fails, in the order in which they are examined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The role does not cover the action.
+    Role,
+    /// The selector does not cover the resource.
+    Selector(SelectorMismatch),
+    /// A condition does not hold.
+    Condition(ConditionMismatch),
+}
+
+/// Decides. Nothing configured means no; a matching deny wins over every allow; a credential's scope only narrows.
+pub fn decide<'s>(snapshot: &'s Snapshot, caller: &Caller<'s>, request: &Request<'_>) -> Decision<'s> {
+    let position = snapshot.position();
+    let mut allowed_by = None;
+    for held in candidates(caller) {
+        if allowed_by.is_some() && held.grant.effect == Effect::Allow {
+            continue;
+        }
+        if examine(held, request).is_err() {
+            continue;
+        }
+        match held.grant.effect {
+            Effect::Allow => allowed_by = Some(held),
+            Effect::Deny => {
+                return Decision {
+                    reason: Reason::DeniedByGrant,
+                    grant: Some(held),
+                    position,
+                };
+            }
+        }
+    }
+    let reason = match allowed_by {
+        None => Reason::NoGrant,
+        Some(_) => outside_scope(caller.credential.and_then(|held| held.scope.as_deref()), request)
+            .unwrap_or(Reason::Granted),
+    };
+    Decision {
+        reason,
+        grant: allowed_by,
+        position,
+    }
+}
+
+/// The grants that speak of the caller: its own, those of its teams, those of the groups that its token carries.
+pub(crate) fn candidates<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s HeldGrant> {
+    let tenant = caller.tenant;
+    let teams = caller
+        .account
+        .account
+        .teams
+        .iter()
+        .filter_map(|name| tenant.team(name.as_str()));
+    let group = |group: &'s (Name, Arc<str>)| tenant.groups.get(group);
+    let own = caller.account.grants.iter();
+    own.chain(teams.flat_map(|held| held.grants.iter()))
+        .chain(
+            caller
+                .groups
+                .iter()
+                .filter_map(group)
+                .flat_map(|grants| grants.iter()),
+        )
+        .map(AsRef::as_ref)
+}
+
+/// Whether a grant matches a request, or what it fails first.
+pub(crate) fn examine(held: &HeldGrant, request: &Request<'_>) -> Result<(), Mismatch> {
+    if !held.role.covers(request.action) {
+        return Err(Mismatch::Role);
+    }
+    held.grant
+        .selector
+        .covers(&request.resource)
+        .map_err(Mismatch::Selector)?;
+    held.grant
+        .conditions
+        .hold(&request.circumstances)
+        .map_err(Mismatch::Condition)
+}
+
+fn outside_scope(scope: Option<&Scope>, request: &Request<'_>) -> Option<Reason> {
+    let Scope {
+        models,
+        actions,
+        environments,
+        networks,
+    } = scope?;
+    let Request {
+        action,
+        resource,
+        circumstances,
+    } = request;
+    if !actions.is_empty() && !actions.iter().any(|pattern| pattern.matches(action)) {
+        return Some(Reason::ScopeAction);
+    }
+    let named = |pattern: &Glob| resource.kind == "model" && pattern.matches(resource.name);
+    if !models.is_empty() && !models.iter().any(named) {
+        return Some(Reason::ScopeModel);
+    }
+    if !environments.is_empty() && !resource.environment.is_some_and(|one| environments.contains(one)) {
+        return Some(Reason::ScopeEnvironment);
+    }
+    (!in_networks(networks, circumstances.client)).then_some(Reason::ScopeNetwork)
+}

@@ -1,0 +1,191 @@
+//! What can have happened: every event, in the past tense, with an explicit type and version.
+//!
+//! The serialised name is the contract with everything recorded so far. A recorded name keeps its meaning for
+//! ever; another meaning is another version beside it. Unknown fields are refused, because an edge that ignored
+//! one might allow what the event forbids.
+
+#![expect(
+    missing_docs,
+    reason = "the fields are named for what they hold; what a variant means is documented"
+)]
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    credential::Credential,
+    digest::KeyDigest,
+    grant::Grant,
+    id::{Id, ModelId, Name, Principal, Timestamp},
+    model::{Fallback, ModelProfile, ProviderProfile},
+    role::Role,
+    tenant::{AccountProfile, TeamProfile, TenantSettings},
+};
+
+/// Everything that can have happened. The tenant, actor and time are in the event's [`crate::log::Origin`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", deny_unknown_fields)]
+pub enum Event {
+    /// The operators' tenant got its first administrator; it happens once.
+    #[serde(rename = "platform.bootstrapped.v1")]
+    PlatformBootstrapped {},
+    /// The tenant of this event came into being.
+    #[serde(rename = "tenant.created.v1")]
+    TenantCreated(TenantSettings),
+    /// The tenant's settings became these.
+    #[serde(rename = "tenant.updated.v1")]
+    TenantUpdated(TenantSettings),
+    /// The tenant and everything in it ceased to be.
+    #[serde(rename = "tenant.deleted.v1")]
+    TenantDeleted {},
+    /// A team came into being.
+    #[serde(rename = "team.created.v1")]
+    TeamCreated { name: Name, profile: TeamProfile },
+    /// A team ceased to be; its memberships with it.
+    #[serde(rename = "team.deleted.v1")]
+    TeamDeleted { name: Name },
+    /// A principal joined a team.
+    #[serde(rename = "team.member_added.v1")]
+    TeamMemberAdded { team: Name, principal: Principal },
+    /// A principal left a team.
+    #[serde(rename = "team.member_removed.v1")]
+    TeamMemberRemoved { team: Name, principal: Principal },
+    /// A user or virtual account came into being.
+    #[serde(rename = "account.created.v1")]
+    AccountCreated {
+        principal: Principal,
+        profile: AccountProfile,
+    },
+    /// What is known of a user or virtual account became this.
+    #[serde(rename = "account.updated.v1")]
+    AccountUpdated {
+        principal: Principal,
+        profile: AccountProfile,
+    },
+    /// A user or virtual account ceased to be. Its keys were revoked and its grants deleted before.
+    #[serde(rename = "account.deleted.v1")]
+    AccountDeleted { principal: Principal },
+    /// A key was made.
+    #[serde(rename = "credential.issued.v1")]
+    CredentialIssued(Credential),
+    /// A key got a new secret; the one before works until then.
+    #[serde(rename = "credential.rotated.v1")]
+    CredentialRotated {
+        id: Id,
+        digest: KeyDigest,
+        previous_until: Timestamp,
+    },
+    /// A key stopped working until it is resumed.
+    #[serde(rename = "credential.suspended.v1")]
+    CredentialSuspended { id: Id, reason: Arc<str> },
+    /// A suspended key works again.
+    #[serde(rename = "credential.resumed.v1")]
+    CredentialResumed { id: Id },
+    /// A key stopped working for ever.
+    #[serde(rename = "credential.revoked.v1")]
+    CredentialRevoked { id: Id, reason: Arc<str> },
+    /// A provider was added.
+    #[serde(rename = "provider.created.v1")]
+    ProviderCreated { name: Name, profile: ProviderProfile },
+    /// A provider's configuration became this.
+    #[serde(rename = "provider.updated.v1")]
+    ProviderUpdated { name: Name, profile: ProviderProfile },
+    /// A provider was removed.
+    #[serde(rename = "provider.deleted.v1")]
+    ProviderDeleted { name: Name },
+    /// A model entered the catalogue.
+    #[serde(rename = "model.created.v1")]
+    ModelCreated { id: ModelId, profile: ModelProfile },
+    /// What is known of a model became this.
+    #[serde(rename = "model.updated.v1")]
+    ModelUpdated { id: ModelId, profile: ModelProfile },
+    /// A model left the catalogue.
+    #[serde(rename = "model.deleted.v1")]
+    ModelDeleted { id: ModelId },
+    /// An alias came to mean this model.
+    #[serde(rename = "alias.set.v1")]
+    AliasSet { alias: Arc<str>, target: ModelId },
+    /// An alias ceased to be.
+    #[serde(rename = "alias.deleted.v1")]
+    AliasDeleted { alias: Arc<str> },
+    /// A custom role came into being.
+    #[serde(rename = "role.created.v1")]
+    RoleCreated(Role),
+    /// A custom role became this.
+    #[serde(rename = "role.updated.v1")]
+    RoleUpdated(Role),
+    /// A custom role ceased to be.
+    #[serde(rename = "role.deleted.v1")]
+    RoleDeleted { name: Name },
+    /// Something was granted, or denied.
+    #[serde(rename = "grant.created.v1")]
+    GrantCreated(Grant),
+    /// A grant ceased to be.
+    #[serde(rename = "grant.deleted.v1")]
+    GrantDeleted { id: Id },
+    /// A fallback rule was added after the others.
+    #[serde(rename = "fallback.created.v1")]
+    FallbackCreated(Fallback),
+    /// A fallback rule was removed.
+    #[serde(rename = "fallback.deleted.v1")]
+    FallbackDeleted { id: Id },
+}
+
+/// An event as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// `credential.issued`.
+    pub kind: Arc<str>,
+    /// The version of the payload's shape.
+    pub version: u16,
+    /// JSON text.
+    pub payload: Arc<str>,
+}
+
+/// An event that this build cannot interpret. Whoever folds must stop before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "cannot interpret an event of type {kind} version {version}: {detail}; a newer version of Turnpike is needed"
+)]
+pub struct UnknownEvent {
+    kind: String,
+    version: u16,
+    detail: String,
+}
+
+impl Event {
+    /// The event as it is recorded.
+    pub fn encode(&self) -> Result<Encoded, serde_json::Error> {
+        let mut tagged = serde_json::to_value(self)?;
+        let data = tagged
+            .get_mut("data")
+            .map(serde_json::Value::take)
+            .unwrap_or_default();
+        let name = tagged
+            .get("type")
+            .and_then(|name| name.as_str())
+            .unwrap_or_default();
+        let (kind, version) = name.rsplit_once(".v").unwrap_or((name, "0"));
+        Ok(Encoded {
+            kind: Arc::from(kind),
+            version: version.parse().unwrap_or_default(),
+            payload: Arc::from(serde_json::to_string(&data)?),
+        })
+    }
+
+    /// Reads an event back from how it was recorded.
+    pub fn decode(kind: &str, version: u16, payload: &str) -> Result<Self, UnknownEvent> {
+        let unknown = |detail: String| UnknownEvent {
+            kind: kind.chars().take(80).collect(),
+            version,
+            detail,
+        };
+        let name =
+            serde_json::to_string(&format!("{kind}.v{version}")).map_err(|e| unknown(e.to_string()))?;
+        // Checked on its own first, so that a payload cannot close the wrapper and add to it.
+        serde_json::from_str::<&serde_json::value::RawValue>(payload).map_err(|e| unknown(e.to_string()))?;
+        serde_json::from_str(&format!(r#"{{"type":{name},"data":{payload}}}"#))
+            .map_err(|e| unknown(e.to_string()))
+    }
+}

@@ -1,0 +1,269 @@
+//! Which events a command leads to, or why it is refused. Decides only; [`crate::fold`] records.
+
+use std::{fmt::Display, sync::Arc};
+
+use crate::{
+    command::Command,
+    credential::{Credential, CredentialStatus},
+    event::Event,
+    grant::{Effect, Grant, Subject},
+    id::{Id, Name, Principal, Timestamp, check_label},
+    role,
+    snapshot::{Snapshot, Tenant},
+    tenant::TenantSettings,
+};
+
+mod catalogue;
+mod people;
+mod rights;
+
+/// Why a command changes nothing. The message is for whoever asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// What it speaks of is not there.
+    #[error("{what} {name:?} was not found")]
+    NotFound {
+        /// Team, user …
+        what: &'static str,
+        /// As it was asked for.
+        name: String,
+    },
+    /// What it would make is there already.
+    #[error("{what} {name:?} exists already")]
+    Exists {
+        /// Team, user …
+        what: &'static str,
+        /// As it was asked for.
+        name: String,
+    },
+    /// Others depend on it, or its state does not permit it.
+    #[error("{0}")]
+    NotNow(String),
+    /// It makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// Somebody else changed it since it was read.
+    #[error("it was changed by somebody else meanwhile; read it again and retry")]
+    Changed,
+}
+
+type Handled = Result<Vec<Event>, Refusal>;
+
+/// The most that a text for people may hold.
+const TEXT_LIMIT: usize = 1024;
+
+/// The events that a command leads to in a tenant, at a moment. None means that it is so already.
+pub fn handle(snapshot: &Snapshot, tenant: &Name, now: Timestamp, command: Command) -> Handled {
+    match command {
+        Command::Bootstrap {
+            administrator,
+            credential,
+        } => bootstrap(snapshot, tenant, administrator, credential),
+        Command::CreateTenant(settings) => match snapshot.tenant(tenant.as_str()) {
+            Some(_) => Err(exists("tenant", tenant)),
+            None => Ok(vec![Event::TenantCreated(settings)]),
+        },
+        Command::IssueCredential(credential) if snapshot.credential(credential.id).is_some() => {
+            Err(exists("credential", credential.id))
+        }
+        other => {
+            let held = snapshot
+                .tenant(tenant.as_str())
+                .ok_or_else(|| not_found("tenant", tenant))?;
+            in_tenant(snapshot, held, now, other)
+        }
+    }
+}
+
+fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Command) -> Handled {
+    match command {
+        Command::UpdateTenant { from, to } => {
+            change(tenant.settings(), &from, &to, || Event::TenantUpdated(to.clone()))
+        }
+        Command::DeleteTenant if tenant.name == Name::platform() => Err(Refusal::NotNow(
+            "the operators' own tenant cannot be deleted".to_owned(),
+        )),
+        Command::DeleteTenant => Ok(vec![Event::TenantDeleted {}]),
+        people @ (Command::CreateTeam { .. }
+        | Command::DeleteTeam { .. }
+        | Command::AddTeamMember { .. }
+        | Command::RemoveTeamMember { .. }
+        | Command::CreateAccount { .. }
+        | Command::UpdateAccount { .. }
+        | Command::DeleteAccount { .. }) => people::handle(snapshot, tenant, people),
+        rights @ (Command::CreateRole(_)
+        | Command::UpdateRole { .. }
+        | Command::DeleteRole { .. }
+        | Command::CreateGrant(_)
+        | Command::DeleteGrant { .. }) => rights::handle(tenant, now, rights),
+        credential @ (Command::IssueCredential(_)
+        | Command::RotateCredential { .. }
+        | Command::SuspendCredential { .. }
+        | Command::ResumeCredential { .. }
+        | Command::RevokeCredential { .. }) => on_credential(snapshot, tenant, now, credential),
+        catalogue => catalogue::handle(tenant, catalogue),
+    }
+}
+
+fn bootstrap(snapshot: &Snapshot, tenant: &Name, administrator: Name, credential: Credential) -> Handled {
+    if snapshot.bootstrapped() || snapshot.tenant(tenant.as_str()).is_some() {
+        return Err(Refusal::NotNow(
+            "Turnpike has its first administrator already; ask them for access".to_owned(),
+        ));
+    }
+    let principal = Principal::User(administrator);
+    if credential.tenant != *tenant || credential.owner != principal {
+        return Err(Refusal::Invalid(
+            "the first credential is the first administrator's".to_owned(),
+        ));
+    }
+    let grant = Grant {
+        id: credential.id,
+        subject: Subject::Principal(principal.clone()),
+        role: role::built_in("admin")
+            .ok_or_else(|| not_found("role", "admin"))?
+            .name,
+        effect: Effect::Allow,
+        selector: Default::default(),
+        conditions: Default::default(),
+        reason: Some(Arc::from("the first administrator")),
+    };
+    Ok(vec![
+        Event::TenantCreated(TenantSettings::default()),
+        Event::AccountCreated {
+            principal,
+            profile: Default::default(),
+        },
+        Event::GrantCreated(grant),
+        Event::CredentialIssued(credential),
+        Event::PlatformBootstrapped {},
+    ])
+}
+
+fn on_credential(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Command) -> Handled {
+    let find = |id: Id| {
+        let held = snapshot.credential(id).filter(|held| held.tenant == tenant.name);
+        held.ok_or_else(|| not_found("credential", id))
+    };
+    let dead = || Refusal::NotNow("the credential is revoked, and stays so; create another".to_owned());
+    match command {
+        Command::IssueCredential(credential) => issue(tenant, now, credential),
+        Command::RotateCredential {
+            id,
+            digest,
+            previous_until,
+        } => match find(id)?.status {
+            CredentialStatus::Revoked { .. } => Err(dead()),
+            _ => Ok(vec![Event::CredentialRotated {
+                id,
+                digest,
+                previous_until,
+            }]),
+        },
+        Command::SuspendCredential { id, reason } => match find(id)?.status {
+            CredentialStatus::Revoked { .. } => Err(dead()),
+            CredentialStatus::Suspended => Ok(Vec::new()),
+            CredentialStatus::Active => {
+                check_text(Some(&reason), "reason")?;
+                Ok(vec![Event::CredentialSuspended { id, reason }])
+            }
+        },
+        Command::ResumeCredential { id } => match find(id)?.status {
+            CredentialStatus::Revoked { .. } => Err(dead()),
+            CredentialStatus::Active => Ok(Vec::new()),
+            CredentialStatus::Suspended => Ok(vec![Event::CredentialResumed { id }]),
+        },
+        Command::RevokeCredential { id, reason } => {
+            check_text(Some(&reason), "reason")?;
+            let revoked = is_revoked(find(id)?);
+            Ok(if revoked {
+                Vec::new()
+            } else {
+                vec![Event::CredentialRevoked { id, reason }]
+            })
+        }
+        _ => Err(Refusal::Invalid("not a command about a credential".to_owned())),
+    }
+}
+
+fn issue(tenant: &Tenant, now: Timestamp, credential: Credential) -> Handled {
+    if credential.tenant != tenant.name {
+        return Err(Refusal::Invalid("the credential is of another tenant".to_owned()));
+    }
+    account(tenant, &credential.owner)?;
+    check_text(credential.label.as_ref(), "label")?;
+    if credential.expires.is_some_and(|end| end <= now) {
+        return Err(Refusal::Invalid("the expiry is in the past".to_owned()));
+    }
+    Ok(vec![Event::CredentialIssued(credential)])
+}
+
+fn account<'t>(
+    tenant: &'t Tenant,
+    principal: &Principal,
+) -> Result<&'t crate::snapshot::HeldAccount, Refusal> {
+    tenant
+        .account(principal)
+        .map(AsRef::as_ref)
+        .ok_or_else(|| not_found(principal.kind(), principal.name()))
+}
+
+fn is_revoked(credential: &Credential) -> bool {
+    matches!(credential.status, CredentialStatus::Revoked { .. })
+}
+
+/// An update, if what it is based on is still so; nothing, if it is so already.
+fn change<T: PartialEq>(current: &T, from: &T, to: &T, event: impl FnOnce() -> Event) -> Handled {
+    match (current == to, current == from) {
+        (true, _) => Ok(Vec::new()),
+        (_, true) => Ok(vec![event()]),
+        _ => Err(Refusal::Changed),
+    }
+}
+
+fn in_use(
+    what: &str,
+    name: &dyn Display,
+    by: &str,
+    users: impl Iterator<Item = impl Display>,
+) -> Result<(), Refusal> {
+    let mut users: Vec<String> = users.take(6).map(|user| user.to_string()).collect();
+    if users.len() > 5 {
+        users.truncate(5);
+        users.push("…".to_owned());
+    }
+    if users.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::NotNow(format!(
+        "{what} {name} is still used by {by} {}; delete those first",
+        users.join(", ")
+    )))
+}
+
+fn check_text(text: Option<&Arc<str>>, what: &str) -> Result<(), Refusal> {
+    match text {
+        Some(text) if text.len() > TEXT_LIMIT || text.chars().any(char::is_control) => Err(Refusal::Invalid(
+            format!("the {what} may have up to {TEXT_LIMIT} bytes and no control characters"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn label(text: &str, what: &'static str) -> Result<(), Refusal> {
+    check_label(text, what).map_err(|invalid| Refusal::Invalid(invalid.to_string()))
+}
+
+fn not_found(what: &'static str, name: impl Display) -> Refusal {
+    Refusal::NotFound {
+        what,
+        name: name.to_string(),
+    }
+}
+
+fn exists(what: &'static str, name: impl Display) -> Refusal {
+    Refusal::Exists {
+        what,
+        name: name.to_string(),
+    }
+}

@@ -1,0 +1,93 @@
+//! Commands about roles and grants.
+
+use super::{Handled, Refusal, account, change, check_text, exists, in_use, not_found};
+use crate::{
+    command::Command,
+    event::Event,
+    grant::{Grant, Subject},
+    id::{Name, Timestamp},
+    role,
+    snapshot::Tenant,
+};
+
+pub(super) fn handle(tenant: &Tenant, now: Timestamp, command: Command) -> Handled {
+    match command {
+        Command::CreateRole(role) => match tenant.role(role.name.as_str()) {
+            Some(_) => Err(exists("role", role.name)),
+            None => Ok(vec![Event::RoleCreated(checked_role(role)?)]),
+        },
+        Command::UpdateRole { from, to } => {
+            let current = tenant
+                .roles
+                .get(&to.name)
+                .ok_or_else(|| custom_role_missing(&to.name))?;
+            let to = checked_role(to)?;
+            change(current.as_ref(), &from, &to, || Event::RoleUpdated(to.clone()))
+        }
+        Command::DeleteRole { name } => delete_role(tenant, name),
+        Command::CreateGrant(grant) => create_grant(tenant, now, grant),
+        Command::DeleteGrant { id } => match tenant.grant(id) {
+            Some(_) => Ok(vec![Event::GrantDeleted { id }]),
+            None => Err(not_found("grant", id)),
+        },
+        _ => Err(Refusal::Invalid("not a command about rights".to_owned())),
+    }
+}
+
+fn create_grant(tenant: &Tenant, now: Timestamp, grant: Grant) -> Handled {
+    if tenant.grant(grant.id).is_some() {
+        return Err(exists("grant", grant.id));
+    }
+    match &grant.subject {
+        Subject::Principal(principal) => {
+            account(tenant, principal)?;
+        }
+        Subject::Team(name) => {
+            tenant
+                .team(name.as_str())
+                .ok_or_else(|| not_found("team", name))?;
+        }
+        Subject::Group { .. } => {}
+    }
+    tenant
+        .role(grant.role.as_str())
+        .ok_or_else(|| not_found("role", &grant.role))?;
+    check_text(grant.reason.as_ref(), "reason")?;
+    if grant.conditions.expires.is_some_and(|end| end <= now) {
+        return Err(Refusal::Invalid("the grant's expiry is in the past".to_owned()));
+    }
+    Ok(vec![Event::GrantCreated(grant)])
+}
+
+fn delete_role(tenant: &Tenant, name: Name) -> Handled {
+    tenant
+        .roles
+        .get(&name)
+        .ok_or_else(|| custom_role_missing(&name))?;
+    let users = tenant
+        .grants()
+        .into_iter()
+        .filter(|held| held.grant.role == name)
+        .map(|held| held.grant.id);
+    in_use("role", &name, "grants", users)?;
+    Ok(vec![Event::RoleDeleted { name }])
+}
+
+fn custom_role_missing(name: &Name) -> Refusal {
+    match role::built_in(name.as_str()) {
+        Some(_) => Refusal::NotNow(format!(
+            "role {name} is built in and cannot be changed; create another"
+        )),
+        None => not_found("role", name),
+    }
+}
+
+fn checked_role(role: role::Role) -> Result<role::Role, Refusal> {
+    check_text(role.description.as_ref(), "description")?;
+    if role.actions.is_empty() {
+        return Err(Refusal::Invalid(
+            "a role needs at least one action, such as inference.chat".to_owned(),
+        ));
+    }
+    Ok(role)
+}

@@ -1,0 +1,30 @@
+//! The pure core of Turnpike: what exists, what may change, and what is allowed.
+//!
+//! Everything here is a function of its arguments. There is no I/O, no clock, no randomness and no async:
+//! time, identifiers and secrets are passed in. The control plane and every edge run this same code, so that
+//! what one refuses the other refuses too.
+//!
+//! Start at [`decide`] for the decision, [`event`] for what can have happened, [`ledger`] for what is
+//! permitted to happen, and [`snapshot`] for the state that the two meet in.
+
+pub mod audit;
+pub mod authenticate;
+pub mod choose;
+pub mod codec;
+pub mod command;
+pub mod credential;
+pub mod decide;
+pub mod digest;
+pub mod event;
+pub mod explain;
+pub mod fold;
+pub mod grant;
+pub mod id;
+pub mod ledger;
+pub mod log;
+pub mod model;
+pub mod pattern;
+pub mod resolve;
+pub mod role;
+pub mod snapshot;
+pub mod tenant;

@@ -1,0 +1,253 @@
+//! The whole access state at one position, immutable once shared.
+//!
+//! All maps are persistent: a copy shares what it did not change, so that one change among a million keys
+//! costs microseconds and whoever holds the old snapshot is not disturbed. [`crate::fold`] is the only writer.
+
+use std::sync::Arc;
+
+use crate::{
+    credential::Credential,
+    grant::Grant,
+    id::{Id, ModelId, Name, Principal, Timestamp},
+    log::{Head, Position},
+    model::{Fallback, Model, Provider},
+    role::{self, Role},
+    tenant::{Account, Team, TenantSettings},
+};
+
+/// A persistent hash map.
+pub type Map<K, V> =
+    imbl::GenericHashMap<K, V, foldhash::quality::RandomState, imbl::shared_ptr::DefaultSharedPtr>;
+
+/// The whole access state at one position.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    pub(crate) head: Head,
+    pub(crate) bootstrapped: bool,
+    pub(crate) credentials: Map<Id, Arc<Credential>>,
+    pub(crate) tenants: Map<Name, Arc<Tenant>>,
+}
+
+impl Snapshot {
+    /// The last event that is folded in.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The position of the last event that is folded in.
+    pub fn position(&self) -> Position {
+        self.head.position
+    }
+
+    /// Whether the operators' tenant has had its first administrator.
+    pub fn bootstrapped(&self) -> bool {
+        self.bootstrapped
+    }
+
+    /// A credential by its public id, dead ones too.
+    pub fn credential(&self, id: Id) -> Option<&Arc<Credential>> {
+        self.credentials.get(&id)
+    }
+
+    /// How many credentials there are, dead ones too.
+    pub fn credential_count(&self) -> usize {
+        self.credentials.len()
+    }
+
+    /// A tenant by its name.
+    pub fn tenant(&self, name: &str) -> Option<&Arc<Tenant>> {
+        self.tenants.get(name)
+    }
+
+    /// Every tenant, in the order of their names.
+    pub fn tenants(&self) -> Vec<&Arc<Tenant>> {
+        sorted(self.tenants.values(), |tenant| &tenant.name)
+    }
+}
+
+/// A group as a token carries it: the issuer that vouches for it, and its value.
+pub type Group = (Name, Arc<str>);
+
+/// Everything of one tenant but its credentials, which are found by id across tenants.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    pub(crate) name: Name,
+    pub(crate) settings: TenantSettings,
+    pub(crate) created: Timestamp,
+    pub(crate) accounts: Map<Principal, Arc<HeldAccount>>,
+    /// Credentials of accounts that were deleted: dead, but they go with the tenant.
+    pub(crate) retired: Map<Id, ()>,
+    pub(crate) teams: Map<Name, Arc<HeldTeam>>,
+    pub(crate) groups: Map<Group, Arc<Vec<Arc<HeldGrant>>>>,
+    pub(crate) grants: Map<Id, Arc<HeldGrant>>,
+    pub(crate) roles: Map<Name, Arc<Role>>,
+    pub(crate) providers: Map<Name, Arc<Provider>>,
+    pub(crate) models: Map<ModelId, Arc<Model>>,
+    /// Which catalogue models have a bare name.
+    pub(crate) bare_names: Map<Arc<str>, Arc<Vec<ModelId>>>,
+    pub(crate) aliases: Map<Arc<str>, ModelId>,
+    pub(crate) fallbacks: Arc<Vec<Fallback>>,
+}
+
+/// An account with the grants that name it.
+#[derive(Debug, Clone)]
+pub struct HeldAccount {
+    /// The account.
+    pub account: Account,
+    pub(crate) grants: Vec<Arc<HeldGrant>>,
+}
+
+/// A team with the grants that name it.
+#[derive(Debug, Clone)]
+pub struct HeldTeam {
+    /// The team.
+    pub team: Team,
+    pub(crate) grants: Vec<Arc<HeldGrant>>,
+}
+
+/// A grant with its role looked up.
+#[derive(Debug, Clone)]
+pub struct HeldGrant {
+    /// The grant.
+    pub grant: Grant,
+    /// The role that it names, as it is now.
+    pub role: Arc<Role>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Who made it.
+    pub created_by: Arc<str>,
+}
+
+impl Tenant {
+    pub(crate) fn new(name: Name, settings: TenantSettings, created: Timestamp) -> Self {
+        Self {
+            name,
+            settings,
+            created,
+            accounts: Map::default(),
+            retired: Map::default(),
+            teams: Map::default(),
+            groups: Map::default(),
+            grants: Map::default(),
+            roles: Map::default(),
+            providers: Map::default(),
+            models: Map::default(),
+            bare_names: Map::default(),
+            aliases: Map::default(),
+            fallbacks: Arc::default(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// What it chose about itself.
+    pub fn settings(&self) -> &TenantSettings {
+        &self.settings
+    }
+
+    /// When it was made.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// A user or virtual account.
+    pub fn account(&self, principal: &Principal) -> Option<&Arc<HeldAccount>> {
+        self.accounts.get(principal)
+    }
+
+    /// Every user and virtual account, in order.
+    pub fn accounts(&self) -> Vec<&Arc<HeldAccount>> {
+        sorted(self.accounts.values(), |held| &held.account.principal)
+    }
+
+    /// A team.
+    pub fn team(&self, name: &str) -> Option<&Arc<HeldTeam>> {
+        self.teams.get(name)
+    }
+
+    /// Every team, in order.
+    pub fn teams(&self) -> Vec<&Arc<HeldTeam>> {
+        sorted(self.teams.values(), |held| &held.team.name)
+    }
+
+    /// A grant.
+    pub fn grant(&self, id: Id) -> Option<&Arc<HeldGrant>> {
+        self.grants.get(&id)
+    }
+
+    /// Every grant, the oldest first.
+    pub fn grants(&self) -> Vec<&Arc<HeldGrant>> {
+        let mut all: Vec<_> = self.grants.values().collect();
+        all.sort_by_key(|held| (held.created, held.grant.id));
+        all
+    }
+
+    /// A role, the tenant's own or a built-in one.
+    pub fn role(&self, name: &str) -> Option<Arc<Role>> {
+        self.roles
+            .get(name)
+            .cloned()
+            .or_else(|| role::built_in(name).map(Arc::new))
+    }
+
+    /// The built-in roles and then the tenant's own, in order.
+    pub fn roles(&self) -> Vec<Arc<Role>> {
+        let built_in = role::BUILT_IN
+            .iter()
+            .filter_map(|(name, ..)| role::built_in(name))
+            .map(Arc::new);
+        built_in
+            .chain(
+                sorted(self.roles.values(), |role| &role.name)
+                    .into_iter()
+                    .cloned(),
+            )
+            .collect()
+    }
+
+    /// A provider.
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.get(name)
+    }
+
+    /// Every provider, in order.
+    pub fn providers(&self) -> Vec<&Arc<Provider>> {
+        sorted(self.providers.values(), |provider| &provider.name)
+    }
+
+    /// A model of the catalogue by its full name.
+    pub fn model(&self, id: &str) -> Option<&Arc<Model>> {
+        self.models.get(id)
+    }
+
+    /// Every model of the catalogue, in order.
+    pub fn models(&self) -> Vec<&Arc<Model>> {
+        sorted(self.models.values(), |model| &model.id)
+    }
+
+    /// What an alias means.
+    pub fn alias(&self, alias: &str) -> Option<&ModelId> {
+        self.aliases.get(alias)
+    }
+
+    /// Every alias with its target, in order.
+    pub fn aliases(&self) -> Vec<(&Arc<str>, &ModelId)> {
+        let mut all: Vec<_> = self.aliases.iter().collect();
+        all.sort();
+        all
+    }
+
+    /// The fallback rules, in the order in which they are tried.
+    pub fn fallbacks(&self) -> &[Fallback] {
+        &self.fallbacks
+    }
+}
+
+fn sorted<'a, T, K: Ord>(all: impl Iterator<Item = &'a Arc<T>>, key: impl Fn(&'a T) -> K) -> Vec<&'a Arc<T>> {
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|one| key(one));
+    all
+}
