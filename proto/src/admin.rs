@@ -1,0 +1,43 @@
+//! `turnpike.admin.v1`: the administration of everything.
+//!
+//! A request becomes pieces of the domain, or an error that names the field; what the server alone may say (ids,
+//! times, authors) is passed over in requests. Whether a request is permitted is not known here.
+
+mod access;
+mod account;
+mod audit;
+mod catalogue;
+mod credential;
+mod grant;
+mod log;
+mod options;
+mod provider;
+mod role;
+mod selector;
+mod team;
+mod tenant;
+#[cfg(test)]
+mod tests;
+
+pub use access::{AccessQuestion, AskedResource};
+pub use account::{AccountChange, NewAccount};
+pub use audit::AuditQuery;
+pub use catalogue::{ModelChange, NewFallback, NewModel, SetAlias};
+pub use credential::{CredentialChange, NewCredential, RotateCredential};
+pub use grant::{ListGrants, NewGrant};
+pub use options::{Delete, Page, Write};
+pub use provider::{NewProvider, ProviderChange, SecretChange};
+pub use role::NewRole;
+pub use team::{Membership, NewTeam};
+pub use tenant::{NewTenant, TenantChange};
+
+/// The package's messages and services.
+#[expect(
+    missing_docs,
+    clippy::allow_attributes,
+    clippy::too_many_lines,
+    reason = "generated; documented in the .proto file"
+)]
+pub mod v1 {
+    tonic::include_proto!("turnpike.admin.v1");
+}

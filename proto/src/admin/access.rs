@@ -1,0 +1,97 @@
+//! The question whether somebody may do something.
+
+use std::net::IpAddr;
+
+use turnpike_access::id::{Id, Name, Principal, Timestamp};
+
+use super::v1;
+use crate::{
+    ConversionError,
+    field::{moment, optional, parse},
+};
+
+/// What the question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskedResource {
+    /// A model, as a client would write it.
+    Model(String),
+    /// Any other thing, by type and name.
+    Other {
+        /// Its type.
+        kind: Name,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Whether somebody may do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessQuestion {
+    /// Who.
+    pub principal: Principal,
+    /// The dotted verb.
+    pub action: String,
+    /// To what.
+    pub resource: AskedResource,
+    /// With this credential.
+    pub credential: Option<Id>,
+    /// From where.
+    pub client: Option<IpAddr>,
+    /// When; absent: now.
+    pub time: Option<Timestamp>,
+    /// Whether fallback rules are tried.
+    pub accepts_fallback: bool,
+}
+
+impl TryFrom<v1::AccessRequest> for AccessQuestion {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::AccessRequest) -> Result<Self, ConversionError> {
+        let v1::AccessRequest {
+            principal,
+            action,
+            model,
+            resource,
+            credential,
+            client,
+            time_us,
+            accept_fallback,
+        } = request;
+        if action.is_empty() {
+            return Err(ConversionError::new(
+                "action",
+                "is missing; name one such as inference.chat",
+            ));
+        }
+        let client = match client.as_str() {
+            "" => None,
+            text => Some(parse("client", text)?),
+        };
+        Ok(Self {
+            principal: parse("principal", &principal)?,
+            action,
+            resource: read_resource(model, resource)?,
+            credential: optional("credential", &credential)?,
+            client,
+            time: moment(time_us),
+            accepts_fallback: accept_fallback,
+        })
+    }
+}
+
+fn read_resource(
+    model: String,
+    resource: Option<v1::ResourcePattern>,
+) -> Result<AskedResource, ConversionError> {
+    match (model.is_empty(), resource) {
+        (false, None) => Ok(AskedResource::Model(model)),
+        (true, Some(v1::ResourcePattern { kind, name })) => Ok(AskedResource::Other {
+            kind: parse("resource.kind", &kind)?,
+            name,
+        }),
+        _ => Err(ConversionError::new(
+            "model",
+            "or resource must be given, and only one of them",
+        )),
+    }
+}

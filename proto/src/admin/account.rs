@@ -1,0 +1,145 @@
+//! Users and virtual accounts. Which of the two is meant is said by the service that was called.
+
+use turnpike_access::{
+    id::Name,
+    tenant::{Account, AccountProfile},
+};
+
+use super::{Write, v1};
+use crate::{
+    ConversionError,
+    field::{all, known, pairs, parse, required, tags, text, texts},
+};
+
+/// A user or virtual account to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Its name.
+    pub name: Name,
+    /// What is known of it.
+    pub profile: AccountProfile,
+    /// The teams that it is in from the start.
+    pub teams: Vec<Name>,
+    /// How long to wait.
+    pub write: Write,
+}
+
+impl TryFrom<v1::CreateAccountRequest> for NewAccount {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::CreateAccountRequest) -> Result<Self, ConversionError> {
+        let v1::CreateAccountRequest { account, options } = request;
+        let v1::Account {
+            name,
+            description,
+            email,
+            deactivated,
+            tags: pairs,
+            teams,
+            credentials: _,
+            created_us: _,
+            principal: _,
+        } = required("account", account)?;
+        Ok(Self {
+            name: parse("account.name", &name)?,
+            profile: AccountProfile {
+                description: known(description),
+                email: known(email),
+                deactivated,
+                tags: tags(pairs),
+            },
+            teams: all("account.teams", teams)?,
+            write: options.try_into()?,
+        })
+    }
+}
+
+/// What is to become of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountChange {
+    /// Which account.
+    pub name: Name,
+    /// How long to wait.
+    pub write: Write,
+    description: Option<String>,
+    email: Option<String>,
+    deactivated: Option<bool>,
+    tags: Option<turnpike_access::pattern::Tags>,
+}
+
+impl TryFrom<v1::UpdateAccountRequest> for AccountChange {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::UpdateAccountRequest) -> Result<Self, ConversionError> {
+        let v1::UpdateAccountRequest {
+            name,
+            description,
+            email,
+            deactivated,
+            tags: pairs,
+            replace_tags,
+            options,
+        } = request;
+        if !replace_tags && !pairs.is_empty() {
+            return Err(ConversionError::new(
+                "tags",
+                "are given without replace_tags; set it to replace all tags",
+            ));
+        }
+        Ok(Self {
+            name: parse("name", &name)?,
+            write: options.try_into()?,
+            description,
+            email,
+            deactivated,
+            tags: replace_tags.then(|| tags(pairs)),
+        })
+    }
+}
+
+impl AccountChange {
+    /// What is known of the account after the change.
+    pub fn apply(&self, from: &AccountProfile) -> AccountProfile {
+        let AccountProfile {
+            description,
+            email,
+            deactivated,
+            tags,
+        } = from.clone();
+        AccountProfile {
+            description: self.description.clone().map_or(description, known),
+            email: self.email.clone().map_or(email, known),
+            deactivated: self.deactivated.unwrap_or(deactivated),
+            tags: self.tags.clone().unwrap_or(tags),
+        }
+    }
+}
+
+impl From<&Account> for v1::Account {
+    fn from(account: &Account) -> Self {
+        let Account {
+            principal,
+            profile,
+            teams,
+            credentials,
+            created,
+        } = account;
+        let AccountProfile {
+            description,
+            email,
+            deactivated,
+            tags,
+        } = profile;
+        Self {
+            name: principal.name().to_string(),
+            description: text(description.as_ref()),
+            email: text(email.as_ref()),
+            deactivated: *deactivated,
+            tags: pairs(tags),
+            teams: texts(teams),
+            credentials: texts(credentials),
+            created_us: created.as_micros(),
+            principal: principal.to_string(),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Providers. Their secrets pass through here unsealed, inside the request, and are never kept.
+
+use turnpike_access::{
+    id::Name,
+    model::{Catalogue, Provider, ProviderProfile},
+};
+
+use super::{Write, v1};
+use crate::{
+    ConversionError,
+    field::{known, parse, required, text},
+};
+
+/// A provider to be added.
+#[derive(Clone)]
+pub struct NewProvider {
+    /// Its name.
+    pub name: Name,
+    /// How to reach it; the secret is not sealed into it yet.
+    pub profile: ProviderProfile,
+    /// The secret, in the clear; empty: none.
+    pub secret: String,
+    /// How long to wait.
+    pub write: Write,
+}
+
+impl TryFrom<v1::CreateProviderRequest> for NewProvider {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::CreateProviderRequest) -> Result<Self, ConversionError> {
+        let v1::CreateProviderRequest {
+            provider,
+            secret,
+            options,
+        } = request;
+        let v1::Provider {
+            name,
+            kind,
+            base_url,
+            api_version,
+            catalogue,
+            has_secret: _,
+            created_us: _,
+        } = required("provider", provider)?;
+        Ok(Self {
+            name: parse("provider.name", &name)?,
+            profile: ProviderProfile {
+                kind: parse("provider.kind", &kind)?,
+                base_url: base_url.into(),
+                sealed_secret: None,
+                api_version: known(api_version),
+                catalogue: read_catalogue("provider.catalogue", &catalogue)?,
+            },
+            secret,
+            write: options.try_into()?,
+        })
+    }
+}
+
+/// What is to become of a provider's secret.
+#[derive(Clone)]
+pub enum SecretChange {
+    /// It stays.
+    Keep,
+    /// There is none any more.
+    Remove,
+    /// It becomes this, in the clear.
+    Replace(String),
+}
+
+/// What is to become of a provider.
+#[derive(Clone)]
+pub struct ProviderChange {
+    /// Which provider.
+    pub name: Name,
+    /// Its secret; not applied by [`ProviderChange::apply`], since it must be sealed first.
+    pub secret: SecretChange,
+    /// How long to wait.
+    pub write: Write,
+    base_url: Option<String>,
+    api_version: Option<String>,
+    catalogue: Option<Catalogue>,
+}
+
+impl TryFrom<v1::UpdateProviderRequest> for ProviderChange {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::UpdateProviderRequest) -> Result<Self, ConversionError> {
+        let v1::UpdateProviderRequest {
+            name,
+            base_url,
+            api_version,
+            catalogue,
+            secret,
+            options,
+        } = request;
+        Ok(Self {
+            name: parse("name", &name)?,
+            secret: match secret {
+                None => SecretChange::Keep,
+                Some(secret) if secret.is_empty() => SecretChange::Remove,
+                Some(secret) => SecretChange::Replace(secret),
+            },
+            write: options.try_into()?,
+            base_url,
+            api_version,
+            catalogue: catalogue
+                .map(|word| read_catalogue("catalogue", &word))
+                .transpose()?,
+        })
+    }
+}
+
+impl ProviderChange {
+    /// The configuration after the change, with the secret that it had.
+    pub fn apply(&self, from: &ProviderProfile) -> ProviderProfile {
+        let ProviderProfile {
+            kind,
+            base_url,
+            sealed_secret,
+            api_version,
+            catalogue,
+        } = from.clone();
+        ProviderProfile {
+            kind,
+            base_url: self.base_url.as_deref().map_or(base_url, Into::into),
+            sealed_secret,
+            api_version: self.api_version.clone().map_or(api_version, known),
+            catalogue: self.catalogue.unwrap_or(catalogue),
+        }
+    }
+}
+
+fn read_catalogue(field: &str, word: &str) -> Result<Catalogue, ConversionError> {
+    match word {
+        "" | "open" => Ok(Catalogue::Open),
+        "closed" => Ok(Catalogue::Closed),
+        _ => Err(ConversionError::new(field, "is open or closed")),
+    }
+}
+
+impl From<&Provider> for v1::Provider {
+    fn from(provider: &Provider) -> Self {
+        let Provider {
+            name,
+            profile,
+            created,
+            revision: _,
+        } = provider;
+        let ProviderProfile {
+            kind,
+            base_url,
+            sealed_secret,
+            api_version,
+            catalogue,
+        } = profile;
+        let catalogue = match catalogue {
+            Catalogue::Open => "open",
+            Catalogue::Closed => "closed",
+        };
+        Self {
+            name: name.to_string(),
+            kind: kind.to_string(),
+            base_url: base_url.to_string(),
+            api_version: text(api_version.as_ref()),
+            catalogue: catalogue.to_owned(),
+            has_secret: sealed_secret.is_some(),
+            created_us: created.as_micros(),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Tenants.
+
+use turnpike_access::{id::Name, snapshot::Tenant, tenant::TenantSettings};
+
+use super::{Write, v1};
+use crate::{
+    ConversionError,
+    field::{known, optional, parse, required, text},
+};
+
+/// A tenant to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTenant {
+    /// Its name.
+    pub name: Name,
+    /// What it chooses about itself.
+    pub settings: TenantSettings,
+    /// Its first administrator, where there is to be one.
+    pub administrator: Option<Name>,
+    /// How long to wait.
+    pub write: Write,
+}
+
+impl TryFrom<v1::CreateTenantRequest> for NewTenant {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::CreateTenantRequest) -> Result<Self, ConversionError> {
+        let v1::CreateTenantRequest {
+            tenant,
+            administrator,
+            options,
+        } = request;
+        let v1::Tenant {
+            name,
+            display_name,
+            hide_models,
+            suspended,
+            created_us: _,
+        } = required("tenant", tenant)?;
+        Ok(Self {
+            name: parse("tenant.name", &name)?,
+            settings: TenantSettings {
+                display_name: known(display_name),
+                hide_models,
+                suspended,
+            },
+            administrator: optional("administrator", &administrator)?,
+            write: options.try_into()?,
+        })
+    }
+}
+
+/// What is to become of a tenant's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantChange {
+    /// Which tenant.
+    pub name: Name,
+    /// How long to wait.
+    pub write: Write,
+    display_name: Option<String>,
+    hide_models: Option<bool>,
+    suspended: Option<bool>,
+}
+
+impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::UpdateTenantRequest) -> Result<Self, ConversionError> {
+        let v1::UpdateTenantRequest {
+            name,
+            display_name,
+            hide_models,
+            suspended,
+            options,
+        } = request;
+        Ok(Self {
+            name: parse("name", &name)?,
+            write: options.try_into()?,
+            display_name,
+            hide_models,
+            suspended,
+        })
+    }
+}
+
+impl TenantChange {
+    /// The settings after the change.
+    pub fn apply(&self, from: &TenantSettings) -> TenantSettings {
+        let TenantSettings {
+            display_name,
+            hide_models,
+            suspended,
+        } = from.clone();
+        TenantSettings {
+            display_name: self.display_name.clone().map_or(display_name, known),
+            hide_models: self.hide_models.unwrap_or(hide_models),
+            suspended: self.suspended.unwrap_or(suspended),
+        }
+    }
+}
+
+impl From<&Tenant> for v1::Tenant {
+    fn from(tenant: &Tenant) -> Self {
+        let TenantSettings {
+            display_name,
+            hide_models,
+            suspended,
+        } = tenant.settings();
+        Self {
+            name: tenant.name().to_string(),
+            display_name: text(display_name.as_ref()),
+            hide_models: *hide_models,
+            suspended: *suspended,
+            created_us: tenant.created().as_micros(),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Audit records come back from the wire as they went.
+
+use std::{net::IpAddr, sync::Arc};
+
+use proptest::{collection::vec, option, prelude::*};
+use prost::Message as _;
+use turnpike_access::id::{Id, Timestamp};
+
+use super::*;
+
+fn text() -> impl Strategy<Value = Arc<str>> {
+    ".{1,20}".prop_map(Arc::from)
+}
+
+fn id() -> impl Strategy<Value = Id> {
+    any::<u128>().prop_map(Id::from_random)
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    any::<[Option<u64>; 4]>().prop_map(|[input, output, cached, reasoning]| Usage {
+        input,
+        output,
+        cached,
+        reasoning,
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![Just(Outcome::Allowed), Just(Outcome::Refused)]
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    prop_oneof![
+        Just(Ending::Complete),
+        Just(Ending::ClientGone),
+        Just(Ending::UpstreamBroke),
+        Just(Ending::Drained)
+    ]
+}
+
+prop_compose! {
+    fn record()(
+        texts in vec(text(), 3),
+        maybe in vec(option::of(text()), 12),
+        (credential, grants) in (option::of(id()), vec(id(), 0..3)),
+        (status, upstream_status) in any::<(u16, Option<u16>)>(),
+        (time, latency_us, first_token_us, position, streamed) in any::<(i64, u64, Option<u64>, u64, bool)>(),
+        (usage, outcome, ending, client) in (usage(), outcome(), ending(), any::<Option<IpAddr>>()),
+        metadata in prop::collection::btree_map(text(), text(), 0..3),
+    ) -> AuditRecord {
+        AuditRecord {
+            time: Timestamp::from_micros(time),
+            request_id: texts[0].clone(),
+            decision_id: maybe[0].clone(),
+            trace_id: maybe[1].clone(),
+            tenant: maybe[2].clone(),
+            principal: maybe[3].clone(),
+            credential,
+            auth_method: maybe[4].clone(),
+            route: texts[1].clone(),
+            action: maybe[5].clone(),
+            model_requested: maybe[6].clone(),
+            model_served: maybe[7].clone(),
+            fallback_from: maybe[8].clone(),
+            provider: maybe[9].clone(),
+            environment: maybe[10].clone(),
+            outcome,
+            reason: texts[2].clone(),
+            grants,
+            status,
+            upstream_status,
+            latency_us,
+            first_token_us,
+            usage,
+            streamed,
+            ending,
+            client,
+            user_agent: maybe[11].clone(),
+            metadata: metadata.into_iter().collect(),
+            region: texts[0].clone(),
+            position,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn records_survive_the_wire_unchanged(record in record()) {
+        let bytes = v1::Record::from(&record).encode_to_vec();
+        let read = AuditRecord::try_from(v1::Record::decode(bytes.as_slice()).unwrap()).unwrap();
+        prop_assert_eq!(read, record);
+    }
+}
+
+#[test]
+fn a_record_of_unknown_outcome_is_refused_with_its_batch() {
+    let batch = v1::Batch {
+        edge: "eu-1".to_owned(),
+        records: vec![v1::Record::default()],
+        ..Default::default()
+    };
+    let refused = Batch::try_from(batch).unwrap_err();
+    assert_eq!(refused.field, "records.outcome");
+}
