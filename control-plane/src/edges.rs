@@ -1,0 +1,172 @@
+//! Which edges there are, what each has applied, and waiting until all of them have applied a position.
+//!
+//! What an edge attached to this control plane reports is held here and passed to the store soon after; the store
+//! tells of edges that are attached to other control planes.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use turnpike_access::log::Position;
+use turnpike_runtime::clock;
+
+mod roster;
+#[cfg(test)]
+mod tests;
+
+use roster::Roster;
+pub use roster::{EdgeState, EdgeStatus};
+
+use crate::store::{EdgeReport, EventStore, StoreError};
+
+/// While somebody waits, the store is asked this often about edges attached elsewhere.
+const POLL: Duration = Duration::from_millis(50);
+/// How often what was reported is passed to the store, at most.
+const SAVE_EVERY: Duration = Duration::from_millis(50);
+
+/// What `wait_applied` found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedReceipt {
+    /// Whether every edge that has not departed has applied the position.
+    pub applied: bool,
+    /// Every known edge, in the order of their names, and whether it has applied the position.
+    pub edges: Vec<(EdgeStatus, bool)>,
+}
+
+/// The edges that this installation knows. Clones share one roster.
+#[derive(Clone)]
+pub struct Edges(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn EventStore>,
+    roster: watch::Sender<Roster>,
+    unsaved: Notify,
+}
+
+impl Edges {
+    /// Nobody is attached yet; the store knows who was.
+    pub fn new(store: Arc<dyn EventStore>) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            roster: watch::Sender::new(Roster::default()),
+            unsaved: Notify::new(),
+        }))
+    }
+
+    /// Takes in what an edge that is attached here says of itself.
+    pub fn report(&self, report: EdgeReport) {
+        let mut news = false;
+        // Only news wakes those who wait; most reports are heartbeats.
+        self.0.roster.send_if_modified(|roster| {
+            news = roster.take(report);
+            news
+        });
+        if news {
+            self.0.unsaved.notify_one();
+        }
+    }
+
+    /// Every known edge, in the order of their names.
+    ///
+    /// # Errors
+    /// The store cannot say who is attached to other control planes.
+    pub async fn list(&self) -> Result<Vec<EdgeStatus>, StoreError> {
+        let stored = self.0.store.edges().await?;
+        let now = clock::now();
+        Ok(self.0.roster.borrow().merged(stored, now))
+    }
+
+    /// Forgets an edge that will not come back; one that still reports is known again at once. Says whether it
+    /// was known.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn delete(&self, name: &str) -> Result<bool, StoreError> {
+        let mut held = false;
+        self.0.roster.send_if_modified(|roster| {
+            held = roster.forget(name);
+            held
+        });
+        Ok(self.0.store.forget_edge(name).await? || held)
+    }
+
+    /// Waits until every edge that has not departed has applied a position, or the deadline passes.
+    ///
+    /// An edge that is silent counts for what it last reported: it is not presumed dead, since it may be serving.
+    ///
+    /// # Errors
+    /// The store cannot say who is attached to other control planes.
+    pub async fn wait_applied(
+        &self,
+        position: Position,
+        deadline: Instant,
+    ) -> Result<AppliedReceipt, StoreError> {
+        let mut news = self.0.roster.subscribe();
+        loop {
+            news.mark_unchanged();
+            let receipt = receipt(self.list().await?, position);
+            if receipt.applied || Instant::now() >= deadline {
+                return Ok(receipt);
+            }
+            let look_again = deadline.min(Instant::now() + POLL);
+            // Either way it is time to look.
+            let _ = timeout_at(look_again, news.changed()).await;
+        }
+    }
+
+    /// Passes reports to the store until `stop`, and then once more.
+    pub(crate) async fn keep(self, stop: CancellationToken) {
+        let mut pace = interval(SAVE_EVERY);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heartbeat = interval(Duration::from_secs(1));
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = self.0.unsaved.notified() => {}
+                _ = heartbeat.tick() => {}
+                () = stop.cancelled() => {}
+            }
+            self.save().await;
+            pace.tick().await;
+        }
+        // What came while the last round was under way: the edges' goodbyes, as often as not.
+        self.save().await;
+    }
+
+    async fn save(&self) {
+        let now = clock::now();
+        let due = self.0.roster.borrow().due(now);
+        for edge in due {
+            match self.0.store.report_edge(&edge).await {
+                Ok(()) => {
+                    self.0.roster.send_if_modified(|roster| {
+                        roster.saved(&edge, now);
+                        false
+                    });
+                }
+                // It stays due; the next round tries again.
+                Err(error) => {
+                    return tracing::warn!(%error, edge = %edge.name, "could not save an edge's report");
+                }
+            }
+        }
+    }
+}
+
+fn receipt(edges: Vec<EdgeStatus>, position: Position) -> AppliedReceipt {
+    let judged: Vec<_> = edges
+        .into_iter()
+        .map(|edge| {
+            let applied = edge.report.position >= position;
+            (edge, applied)
+        })
+        .collect();
+    AppliedReceipt {
+        applied: judged
+            .iter()
+            .all(|(edge, applied)| *applied || edge.state == EdgeState::Departed),
+        edges: judged,
+    }
+}

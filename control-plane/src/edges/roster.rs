@@ -1,0 +1,156 @@
+//! What edges said of themselves, as plain values: who is newer, who is silent, what the store does not know yet.
+
+use std::collections::BTreeMap;
+
+use turnpike_access::id::Timestamp;
+
+use crate::store::EdgeReport;
+
+/// An edge that was not heard of for so long is silent, in seconds.
+const SILENT_AFTER: i64 = 10;
+/// A heartbeat alone is passed to the store this often, in seconds.
+const HEARTBEAT_EVERY: i64 = 2;
+/// An edge that went elsewhere, or away, is left to the store after so many seconds.
+const KEPT_FOR: i64 = 30;
+
+/// How an edge is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EdgeState {
+    /// Heard of lately.
+    Live,
+    /// Not heard of for ten seconds. It may still be serving.
+    Silent,
+    /// It said goodbye, and serves nobody.
+    Departed,
+    /// It stands still before an event that it cannot interpret, and serves by what it has.
+    Halted,
+}
+
+impl EdgeState {
+    /// `live`, `silent`, `departed` or `halted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Silent => "silent",
+            Self::Departed => "departed",
+            Self::Halted => "halted",
+        }
+    }
+}
+
+/// What is known of an edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeStatus {
+    /// What it last said of itself, and when it was heard.
+    pub report: EdgeReport,
+    /// How it is doing.
+    pub state: EdgeState,
+}
+
+impl EdgeStatus {
+    fn of(report: EdgeReport, now: Timestamp) -> Self {
+        let state = if report.departed {
+            EdgeState::Departed
+        } else if report.last_seen.plus_seconds(SILENT_AFTER) < now {
+            EdgeState::Silent
+        } else if report.halted.is_some() {
+            EdgeState::Halted
+        } else {
+            EdgeState::Live
+        };
+        Self { report, state }
+    }
+}
+
+/// The edges that were heard by this process.
+#[derive(Debug, Default)]
+pub(super) struct Roster(BTreeMap<String, Heard>);
+
+#[derive(Debug)]
+struct Heard {
+    report: EdgeReport,
+    /// What the store was last told.
+    saved: Option<EdgeReport>,
+}
+
+impl Roster {
+    /// Takes a report in and says whether it is news beyond "still there".
+    pub(super) fn take(&mut self, report: EdgeReport) -> bool {
+        match self.0.get_mut(&report.name) {
+            Some(heard) => {
+                let news = is_news(&heard.report, &report);
+                heard.report = report;
+                news
+            }
+            None => {
+                self.0.insert(report.name.clone(), Heard { report, saved: None });
+                true
+            }
+        }
+    }
+
+    /// Forgets an edge and says whether it was held.
+    pub(super) fn forget(&mut self, name: &str) -> bool {
+        self.0.remove(name).is_some()
+    }
+
+    /// What the store knows and what was heard here, whichever is newer of each edge, in the order of names.
+    pub(super) fn merged(&self, stored: Vec<EdgeReport>, now: Timestamp) -> Vec<EdgeStatus> {
+        let heard = self.0.values().map(|heard| heard.report.clone());
+        let mut newest = BTreeMap::<String, EdgeReport>::new();
+        for report in stored.into_iter().chain(heard) {
+            let known = newest
+                .entry(report.name.clone())
+                .or_insert_with(|| report.clone());
+            if report.last_seen >= known.last_seen {
+                *known = report;
+            }
+        }
+        newest
+            .into_values()
+            .map(|report| EdgeStatus::of(report, now))
+            .collect()
+    }
+
+    /// What the store should be told now.
+    pub(super) fn due(&self, now: Timestamp) -> Vec<EdgeReport> {
+        self.0
+            .values()
+            .filter(|heard| heard.is_due(now))
+            .map(|heard| heard.report.clone())
+            .collect()
+    }
+
+    /// The store was told this; whoever has gone elsewhere since long is its alone to remember.
+    pub(super) fn saved(&mut self, report: &EdgeReport, now: Timestamp) {
+        if let Some(heard) = self.0.get_mut(&report.name) {
+            heard.saved = Some(report.clone());
+        }
+        self.0.retain(|_, heard| {
+            heard.saved.as_ref() != Some(&heard.report)
+                || heard.report.last_seen.plus_seconds(KEPT_FOR) >= now
+        });
+    }
+}
+
+impl Heard {
+    fn is_due(&self, now: Timestamp) -> bool {
+        match &self.saved {
+            None => true,
+            Some(saved) if is_news(saved, &self.report) => true,
+            Some(saved) => {
+                saved.last_seen != self.report.last_seen
+                    && saved.last_seen.plus_seconds(HEARTBEAT_EVERY) <= now
+            }
+        }
+    }
+}
+
+/// Whether anything but the time differs.
+fn is_news(before: &EdgeReport, after: &EdgeReport) -> bool {
+    let seen_then = EdgeReport {
+        last_seen: before.last_seen,
+        ..after.clone()
+    };
+    *before != seen_then
+}

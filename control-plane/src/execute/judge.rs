@@ -1,0 +1,100 @@
+//! Whether a caller may ask for a command, by the one decision function, on the state that the command meets.
+
+use turnpike_access::{
+    authenticate::{self, Caller},
+    command::{Command, Permission},
+    decide::{self, Reason, decide},
+    grant::Circumstances,
+    id::{Name, Timestamp},
+    ledger::Refusal,
+    pattern::Resource,
+    snapshot::Snapshot,
+};
+
+use super::{Authority, ExecuteError};
+
+/// Creating and deleting tenants is the operators' alone, whatever a tenant grants its own people.
+const OPERATORS_ACTION: &str = "tenants.write";
+
+/// Judges a command and says who asks, as the log writes it: `user:alice`, `platform/user:root`, `system`.
+pub(super) fn judge(
+    snapshot: &Snapshot,
+    authority: Authority,
+    tenant: &Name,
+    command: &Command,
+    now: Timestamp,
+) -> Result<String, ExecuteError> {
+    match (authority, command.permission()) {
+        (Authority::System(_), _) => Ok("system".to_owned()),
+        (Authority::BootstrapToken, None) if *tenant == Name::platform() => Ok("system".to_owned()),
+        (Authority::Credential(id), Some(permission)) => {
+            let credential = snapshot.credential(id).ok_or(ExecuteError::Unauthenticated)?;
+            let caller = authenticate::admit(snapshot, credential, now)
+                .map_err(|_failure| ExecuteError::Unauthenticated)?;
+            judge_caller(snapshot, &caller, tenant, permission, now)?;
+            Ok(actor(&caller, tenant))
+        }
+        (Authority::BootstrapToken, _) | (Authority::Credential(_), None) => Err(forbidden(
+            "platform.bootstrap",
+            "tenant",
+            tenant.as_str(),
+            Reason::NoGrant,
+        )),
+    }
+}
+
+pub(crate) fn judge_caller(
+    snapshot: &Snapshot,
+    caller: &Caller<'_>,
+    tenant: &Name,
+    permission: Permission,
+    now: Timestamp,
+) -> Result<(), ExecuteError> {
+    let Permission { action, kind, name } = permission;
+    let is_operator = *caller.tenant.name() == Name::platform();
+    let own = caller.tenant.name() == tenant;
+    if !own && !is_operator {
+        // As if there were no such tenant: its existence is nobody else's business.
+        return Err(ExecuteError::Refused(Refusal::NotFound {
+            what: "tenant",
+            name: tenant.to_string(),
+        }));
+    }
+    if action == OPERATORS_ACTION && !is_operator {
+        return Err(forbidden(action, kind, tenant.as_str(), Reason::NoGrant));
+    }
+    let (kind, name) = match (own, kind) {
+        (true, kind) if kind != "tenant" => (kind, name.as_str()),
+        _ => ("tenant", tenant.as_str()),
+    };
+    let request = decide::Request {
+        action,
+        resource: Resource::named(kind, name),
+        circumstances: Circumstances {
+            now,
+            method: caller.method,
+            // Not known here: a grant or scope that asks for a network does not hold for changes.
+            client: None,
+        },
+    };
+    match decide(snapshot, caller, &request).reason {
+        Reason::Granted => Ok(()),
+        reason => Err(forbidden(action, kind, name, reason)),
+    }
+}
+
+fn forbidden(action: &str, kind: &str, name: &str, reason: Reason) -> ExecuteError {
+    ExecuteError::Forbidden {
+        action: action.to_owned(),
+        resource: format!("{kind} {name}"),
+        reason,
+    }
+}
+
+pub(crate) fn actor(caller: &Caller<'_>, tenant: &Name) -> String {
+    let principal = &caller.account.account.principal;
+    match caller.tenant.name() {
+        own if own == tenant => principal.to_string(),
+        other => format!("{other}/{principal}"),
+    }
+}

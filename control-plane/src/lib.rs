@@ -1,0 +1,18 @@
+//! The control plane: records every change of the access state as an event, and tells the edges.
+//!
+//! Start at [`execute`] for how a change is made, [`server`] for what runs, and [`store`] for what is kept. What may
+//! change, and who may change it, is decided by [`turnpike_access`].
+
+pub mod bootstrap;
+pub mod edges;
+pub mod execute;
+#[cfg(test)]
+mod fixture;
+pub mod projection;
+pub mod relay;
+pub mod rpc;
+pub mod run;
+pub mod server;
+pub mod settings;
+mod signing;
+pub mod store;

@@ -1,0 +1,53 @@
+//! The newest committed state, for everybody in this process who reads it.
+//!
+//! The writer alone publishes; it publishes nothing that is not committed. Readers load it once per request.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use turnpike_access::{
+    log::{Head, Position},
+    snapshot::Snapshot,
+};
+
+pub(crate) mod keep;
+pub(crate) mod load;
+
+/// The newest committed state and the news of it.
+pub struct Projection {
+    current: ArcSwap<Snapshot>,
+    heads: watch::Sender<Head>,
+}
+
+impl Projection {
+    /// Starts from a state that was loaded.
+    pub(crate) fn new(snapshot: Snapshot) -> Self {
+        Self {
+            heads: watch::Sender::new(snapshot.head()),
+            current: ArcSwap::from_pointee(snapshot),
+        }
+    }
+
+    /// The newest committed state that this process knows.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The position of that state.
+    pub fn position(&self) -> Position {
+        self.heads.borrow().position
+    }
+
+    /// Wakes whoever waits for the head to move. Steps in between may be missed; the newest never is.
+    pub(crate) fn heads(&self) -> watch::Receiver<Head> {
+        self.heads.subscribe()
+    }
+
+    /// Makes a committed state the newest one.
+    pub(crate) fn publish(&self, snapshot: Arc<Snapshot>) {
+        let head = snapshot.head();
+        self.current.store(snapshot);
+        self.heads.send_replace(head);
+    }
+}

@@ -1,0 +1,161 @@
+//! Publishes what is committed on the bus, in order, signed; and every second, where the log ends.
+//!
+//! This is latency, not truth: an edge that misses something heals from the control plane over gRPC. Hence the relay
+//! starts at the head it finds, gives a backlog up when the bus was away for long, and where there are several
+//! control planes each of them publishes everything: the message's id is its position, so that the bus drops what it
+//! has, and edges drop what they have.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use prost::Message as _;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use turnpike_access::log::{Position, Recorded};
+use turnpike_proto::sync::v1::{Signed, signed::Kind};
+use turnpike_runtime::{
+    bus::{BusError, SharedBus},
+    clock,
+};
+
+use crate::{
+    projection::Projection,
+    signing::Signing,
+    store::{EventStore, StoreError},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The most events in one message.
+const BATCH_EVENTS: u32 = 256;
+/// The most bytes in one message, unless a single event is larger: NATS takes a mebibyte.
+const BATCH_BYTES: usize = 512 * 1024;
+/// Bytes of an event beside its payload, at most: names, hashes, framing.
+const OVERHEAD: usize = 512;
+/// The most events that are published late. Beyond it edges are quicker to heal.
+const BACKLOG: u64 = 10_000;
+/// How often the head is told.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// The bus may take so long for one message.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Moves events from the store to the bus.
+pub(crate) struct Relay {
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) bus: SharedBus,
+    pub(crate) projection: Arc<Projection>,
+    pub(crate) signing: Signing,
+}
+
+impl Relay {
+    /// Publishes until `stop`, and then what was committed by then.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut heads = self.projection.heads();
+        let mut published = heads.borrow_and_update().position;
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                changed = heads.changed() => if changed.is_err() { break },
+                _ = heartbeat.tick() => self.tell_head().await,
+                () = stop.cancelled() => break,
+            }
+            published = self.publish_after(published).await;
+        }
+        self.publish_after(published).await;
+    }
+
+    /// Publishes what is committed after a position, and says how far it came.
+    async fn publish_after(&self, mut published: Position) -> Position {
+        loop {
+            let head = self.projection.position();
+            if head.get().saturating_sub(published.get()) > BACKLOG {
+                tracing::warn!(
+                    from = published.get(),
+                    to = head.get(),
+                    "the bus is far behind; leaving the gap to the edges"
+                );
+                published = head;
+            }
+            if published >= head {
+                return published;
+            }
+            match self.publish_batch(published).await {
+                Ok(last) => published = last,
+                Err(error) => {
+                    // The next commit or heartbeat tries again.
+                    tracing::warn!(%error, "could not publish on the bus");
+                    return published;
+                }
+            }
+        }
+    }
+
+    /// Publishes the events right after a position, as many as fit, and says which was the last.
+    async fn publish_batch(&self, after: Position) -> Result<Position, RelayError> {
+        let events = self.store.read(after, BATCH_EVENTS).await?;
+        let fitting = fitting(&events);
+        let Some(last) = fitting.last().map(|event| event.position) else {
+            return Ok(self.projection.position().max(after));
+        };
+        let body = turnpike_proto::sync::batch(fitting).encode_to_vec();
+        let signed = self.signing.sign(Kind::Batch, body);
+        match within_patience(self.bus.publish_events(last, message(&signed))).await {
+            // It never passes, and those behind it must not wait for it.
+            Err(RelayError::Bus(BusError::TooLarge { bytes })) => {
+                let position = last.get();
+                tracing::warn!(
+                    position,
+                    bytes,
+                    "too large for the bus; leaving it to the edges to fetch"
+                );
+                Ok(last)
+            }
+            published => published.map(|()| last),
+        }
+    }
+
+    async fn tell_head(&self) {
+        let head = turnpike_proto::sync::head(self.projection.snapshot().head(), clock::now());
+        let signed = self.signing.sign(Kind::Head, head.encode_to_vec());
+        if let Err(error) = within_patience(self.bus.publish_head(message(&signed))).await {
+            tracing::debug!(%error, "could not tell the head on the bus");
+        }
+    }
+}
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the bus: {0}")]
+    Bus(#[from] BusError),
+    #[error("the bus did not take a message within {} s", PATIENCE.as_secs())]
+    TooSlow,
+}
+
+fn message(signed: &Signed) -> Bytes {
+    signed.encode_to_vec().into()
+}
+
+async fn within_patience(publishing: impl Future<Output = Result<(), BusError>>) -> Result<(), RelayError> {
+    match timeout(PATIENCE, publishing).await {
+        Ok(published) => Ok(published?),
+        Err(_) => Err(RelayError::TooSlow),
+    }
+}
+
+/// The first events that fit into one message; at least one, since it must go somehow.
+fn fitting(events: &[Recorded]) -> &[Recorded] {
+    let mut bytes = 0;
+    let count = events
+        .iter()
+        .take_while(|event| {
+            bytes += event.payload.len() + OVERHEAD;
+            bytes <= BATCH_BYTES
+        })
+        .count();
+    events.get(..count.max(1)).unwrap_or(events)
+}

@@ -1,0 +1,114 @@
+//! The administration of everything, as gRPC services: each call is convert, call, convert back.
+//!
+//! What a method demands of its caller stands in [`demand`] alone; how a call is admitted and answered in [`call`].
+//! What is permitted is decided by the core, again, when a change is committed.
+
+use std::sync::Arc;
+
+use tonic::{Response, Status, service::Routes};
+use turnpike_access::digest::Peppers;
+use turnpike_proto::admin::v1::{
+    access_service_server::AccessServiceServer, alias_service_server::AliasServiceServer,
+    audit_service_server::AuditServiceServer, bootstrap_service_server::BootstrapServiceServer,
+    credential_service_server::CredentialServiceServer, edge_service_server::EdgeServiceServer,
+    fallback_service_server::FallbackServiceServer, grant_service_server::GrantServiceServer,
+    log_service_server::LogServiceServer, model_service_server::ModelServiceServer,
+    provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
+    team_service_server::TeamServiceServer, tenant_service_server::TenantServiceServer,
+    user_service_server::UserServiceServer, virtual_account_service_server::VirtualAccountServiceServer,
+};
+use turnpike_runtime::keyring::Keyring;
+
+use crate::{
+    bootstrap::BootstrapToken,
+    edges::Edges,
+    execute::Executor,
+    store::{AuditStore, EventStore},
+};
+
+mod access;
+mod account;
+mod alias;
+mod audit;
+mod bootstrap;
+mod call;
+mod credential;
+mod demand;
+mod edge;
+mod fallback;
+mod grant;
+mod issue;
+mod log;
+mod model;
+mod part;
+mod provider;
+mod role;
+mod team;
+mod tenant;
+#[cfg(test)]
+mod tests;
+
+/// What a handler answers.
+type Answer<T> = Result<Response<T>, Status>;
+
+/// What the services work on. Clones share it.
+#[derive(Clone)]
+pub struct Administration {
+    executor: Executor,
+    edges: Edges,
+    events: Arc<dyn EventStore>,
+    audit: Arc<dyn AuditStore>,
+    peppers: Arc<Peppers>,
+    keyring: Arc<Keyring>,
+    bootstrap: BootstrapToken,
+    /// One verification of the whole log at a time: it reads everything.
+    verifying: Arc<tokio::sync::Semaphore>,
+}
+
+impl Administration {
+    /// Puts the parts together.
+    pub fn new(
+        executor: Executor,
+        edges: Edges,
+        events: Arc<dyn EventStore>,
+        audit: Arc<dyn AuditStore>,
+        keyring: Arc<Keyring>,
+        bootstrap: BootstrapToken,
+    ) -> Self {
+        Self {
+            executor,
+            edges,
+            events,
+            audit,
+            peppers: Arc::new(Peppers::new(keyring.peppers())),
+            keyring,
+            bootstrap,
+            verifying: Arc::new(tokio::sync::Semaphore::new(1)),
+        }
+    }
+}
+
+/// Every service of the administration. Each call is looked up in the table of demands first.
+pub fn services(on: Administration) -> Routes {
+    let services = Routes::new(BootstrapServiceServer::new(on.clone()))
+        .add_service(TenantServiceServer::new(on.clone()))
+        .add_service(TeamServiceServer::new(on.clone()))
+        .add_service(UserServiceServer::new(on.clone()))
+        .add_service(VirtualAccountServiceServer::new(on.clone()))
+        .add_service(CredentialServiceServer::new(on.clone()))
+        .add_service(ProviderServiceServer::new(on.clone()))
+        .add_service(ModelServiceServer::new(on.clone()))
+        .add_service(AliasServiceServer::new(on.clone()))
+        .add_service(FallbackServiceServer::new(on.clone()))
+        .add_service(RoleServiceServer::new(on.clone()))
+        .add_service(GrantServiceServer::new(on.clone()))
+        .add_service(AccessServiceServer::new(on.clone()))
+        .add_service(EdgeServiceServer::new(on.clone()))
+        .add_service(AuditServiceServer::new(on.clone()))
+        .add_service(LogServiceServer::new(on));
+    Routes::from(
+        services
+            .into_axum_router()
+            .layer(axum::middleware::map_request(demand::attach)),
+    )
+}

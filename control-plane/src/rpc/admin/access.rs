@@ -1,0 +1,181 @@
+//! May they, and why: answered by the very functions that the edges enforce with.
+
+use tonic::{Request, Response};
+use turnpike_access::{
+    authenticate::{AuthFailure, Caller, admit},
+    choose::{ModelRequest, choose},
+    decide::{self, Decision, decide},
+    explain::explain,
+    grant::{AuthMethod, Circumstances},
+    pattern::Resource,
+    resolve::Unresolved,
+};
+use turnpike_proto::admin::{AccessQuestion, AskedResource, v1};
+
+use super::{
+    Administration, Answer,
+    call::{Call, read},
+};
+use crate::rpc::status::Failure;
+
+#[tonic::async_trait]
+impl v1::access_service_server::AccessService for Administration {
+    async fn check(&self, request: Request<v1::AccessRequest>) -> Answer<v1::CheckResponse> {
+        let (call, message) = self.admit(request)?;
+        let explained = call.explain(&read(message)?)?;
+        Ok(Response::new(explained.decision.unwrap_or_default()))
+    }
+
+    async fn explain(&self, request: Request<v1::AccessRequest>) -> Answer<v1::ExplainResponse> {
+        let (call, message) = self.admit(request)?;
+        Ok(Response::new(call.explain(&read(message)?)?))
+    }
+
+    async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::WhoAmIResponse> {
+        let (call, v1::WhoAmIRequest {}) = self.admit(request)?;
+        let account = &call.caller()?.account.account;
+        Ok(Response::new(v1::WhoAmIResponse {
+            tenant: call.identity.own.to_string(),
+            principal: account.principal.to_string(),
+            credential: call.identity.credential.to_string(),
+            teams: account.teams.iter().map(ToString::to_string).collect(),
+        }))
+    }
+}
+
+impl Call {
+    fn explain(&self, question: &AccessQuestion) -> Result<v1::ExplainResponse, Failure> {
+        self.may(&question.principal)?;
+        let circumstances = Circumstances {
+            now: question.time.unwrap_or(self.now),
+            method: AuthMethod::ApiKey,
+            client: question.client,
+        };
+        let caller = match self.asked_about(question, circumstances)? {
+            Ok(caller) => caller,
+            Err(failure) => {
+                return Ok(self.refused(failure.as_str(), "the principal opens nothing with it now"));
+            }
+        };
+        match &question.resource {
+            AskedResource::Model(model) => Ok(self.explain_model(&caller, question, model, circumstances)),
+            AskedResource::Other { kind, name } => {
+                let request = decide::Request {
+                    action: &question.action,
+                    resource: Resource::named(kind.as_str(), name),
+                    circumstances,
+                };
+                Ok(self.told(&caller, &request, &decide(&self.snapshot, &caller, &request)))
+            }
+        }
+    }
+
+    /// The principal as it would call, or why it cannot.
+    fn asked_about(
+        &self,
+        question: &AccessQuestion,
+        circumstances: Circumstances,
+    ) -> Result<Result<Caller<'_>, AuthFailure>, Failure> {
+        let unknown = || Failure::not_found(question.principal.kind(), question.principal.name());
+        let tenant = self
+            .snapshot
+            .tenant(self.identity.target.as_str())
+            .ok_or_else(unknown)?;
+        let account = tenant.account(&question.principal).ok_or_else(unknown)?;
+        if let Some(id) = question.credential {
+            let held = self.snapshot.credential(id);
+            let own = held.filter(|held| held.tenant == *tenant.name() && held.owner == question.principal);
+            let credential = own.ok_or_else(|| Failure::not_found("credential", id))?;
+            return Ok(admit(&self.snapshot, credential, circumstances.now));
+        }
+        if tenant.settings().suspended {
+            return Ok(Err(AuthFailure::TenantSuspended));
+        }
+        if account.account.profile.deactivated {
+            return Ok(Err(AuthFailure::OwnerDeactivated));
+        }
+        Ok(Ok(Caller {
+            tenant,
+            account,
+            credential: None,
+            groups: &[],
+            method: circumstances.method,
+        }))
+    }
+
+    fn explain_model(
+        &self,
+        caller: &Caller<'_>,
+        question: &AccessQuestion,
+        model: &str,
+        circumstances: Circumstances,
+    ) -> v1::ExplainResponse {
+        let request = ModelRequest {
+            action: &question.action,
+            requested: model,
+            provider: None,
+            circumstances,
+            accepts_fallback: question.accepts_fallback,
+        };
+        let choice = match choose(&self.snapshot, caller, &request) {
+            Ok(choice) => choice,
+            Err(Unresolved::Unknown) => return self.refused("model_unknown", "the tenant has no such model"),
+            Err(Unresolved::Ambiguous) => {
+                return self.refused("model_ambiguous", "several providers have a model of this name");
+            }
+        };
+        let judged = decide::Request {
+            action: &question.action,
+            resource: choice.model.resource(),
+            circumstances,
+        };
+        let mut told = self.told(caller, &judged, &choice.decision);
+        if let Some(decision) = &mut told.decision {
+            decision.model = choice.model.id.to_string();
+            decision.fallback_from = choice
+                .fallback
+                .map(|taken| taken.denied.to_string())
+                .unwrap_or_default();
+        }
+        told
+    }
+
+    /// A decision with every grant that was considered.
+    fn told(
+        &self,
+        caller: &Caller<'_>,
+        request: &decide::Request<'_>,
+        decision: &Decision<'_>,
+    ) -> v1::ExplainResponse {
+        let explained = explain(&self.snapshot, caller, request);
+        let considered = explained.considered.iter().map(|one| v1::ConsideredGrant {
+            grant: Some(one.held.into()),
+            matches: one.mismatch.is_none(),
+            sentence: one.sentence(),
+        });
+        v1::ExplainResponse {
+            decision: Some(v1::CheckResponse {
+                allowed: decision.allowed(),
+                reason: decision.reason.as_str().to_owned(),
+                message: decision.reason.sentence().to_owned(),
+                grant: decision.grant_id().map(|id| id.to_string()).unwrap_or_default(),
+                position: decision.position.get(),
+                ..Default::default()
+            }),
+            considered: considered.collect(),
+        }
+    }
+
+    /// A no that comes before any grant is looked at.
+    fn refused(&self, reason: &str, message: &str) -> v1::ExplainResponse {
+        v1::ExplainResponse {
+            decision: Some(v1::CheckResponse {
+                reason: reason.to_owned(),
+                message: message.to_owned(),
+                position: self.snapshot.position().get(),
+                ..Default::default()
+            }),
+            considered: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A call from its admission to its receipt: who calls, what the method demands, how a change is made and awaited.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tonic::Request;
+use turnpike_access::{
+    authenticate::{Caller, admit},
+    command::{Command, Permission},
+    decide::Reason,
+    id::{Name, Timestamp},
+    ledger::Refusal,
+    log::Position,
+    snapshot::{Snapshot, Tenant},
+};
+use turnpike_proto::{
+    ConversionError,
+    admin::{Write, v1},
+};
+use turnpike_runtime::{clock, random};
+
+use super::{
+    Administration,
+    demand::{Demand, Reach},
+};
+use crate::{
+    edges::EdgeStatus,
+    execute::{Authority, ExecuteError, judge},
+    rpc::{identity::Identity, status::Failure},
+};
+
+/// How often an update is made anew on what somebody else changed meanwhile.
+const TRIES: usize = 5;
+
+/// An admitted call. It looks at one state from its beginning to its end, unless it changes something.
+pub(super) struct Call {
+    on: Administration,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) identity: Identity,
+    pub(super) now: Timestamp,
+    demand: Demand,
+    correlation: Arc<str>,
+}
+
+/// A change that is committed, and the state right after it.
+pub(super) struct Written {
+    pub(super) receipt: Option<v1::Receipt>,
+    pub(super) snapshot: Arc<Snapshot>,
+    tenant: Name,
+}
+
+/// A message as the domain means it.
+pub(super) fn read<T, M>(message: M) -> Result<T, Failure>
+where
+    T: TryFrom<M, Error = ConversionError>,
+{
+    T::try_from(message).map_err(Failure::from)
+}
+
+impl Administration {
+    /// Proves who calls and takes the message out. What the caller may do is asked with [`Call::may`].
+    pub(super) fn admit<M>(&self, request: Request<M>) -> Result<(Call, M), Failure> {
+        let demand = *request.extensions().get::<Demand>().ok_or(Failure::NotOffered)?;
+        let (snapshot, now) = (self.executor.snapshot(), clock::now());
+        let identity = Identity::prove(request.metadata(), &snapshot, &self.peppers, now)?;
+        let call = Call {
+            on: self.clone(),
+            correlation: Arc::from(random::id().as_str()),
+            snapshot,
+            identity,
+            now,
+            demand,
+        };
+        call.within_reach()?;
+        Ok((call, request.into_inner()))
+    }
+
+    /// Where a change stands, after waiting as long as was asked for.
+    pub(super) async fn receipt(&self, position: Position, write: Write) -> v1::Receipt {
+        let committed = v1::Receipt {
+            position: position.get(),
+            ..Default::default()
+        };
+        let Some(within) = write.applied_within else {
+            return committed;
+        };
+        match self.edges.wait_applied(position, Instant::now() + within).await {
+            Ok(found) => v1::Receipt {
+                applied: found.applied,
+                edges: found
+                    .edges
+                    .iter()
+                    .map(|(edge, applied)| edge_receipt(edge, *applied))
+                    .collect(),
+                ..committed
+            },
+            Err(error) => {
+                // The change is committed whatever can be said about the edges: not an error of the call.
+                tracing::warn!(%error, "could not find out which edges have applied a change");
+                committed
+            }
+        }
+    }
+}
+
+impl Call {
+    fn within_reach(&self) -> Result<(), Failure> {
+        let Identity { own, target, .. } = &self.identity;
+        let within = match self.demand.reach {
+            Reach::AnyTenant => true,
+            Reach::OwnTenant => own == target,
+            Reach::Operators => self.identity.is_operator(),
+        };
+        if within {
+            return Ok(());
+        }
+        Err(Failure::Execute(ExecuteError::Forbidden {
+            action: self.demand.action.unwrap_or_default().to_owned(),
+            resource: format!("tenant {target}"),
+            reason: Reason::NoGrant,
+        }))
+    }
+
+    /// The same call about another tenant: see [`Identity::about`].
+    pub(super) fn about(self, tenant: &Name) -> Result<Self, Failure> {
+        let identity = self.identity.about(tenant.as_str(), &self.snapshot)?;
+        Ok(Self { identity, ..self })
+    }
+
+    /// Who calls, as the state has it.
+    pub(super) fn caller(&self) -> Result<Caller<'_>, Failure> {
+        let credential = self.snapshot.credential(self.identity.credential);
+        let credential = credential.ok_or_else(Failure::unauthenticated)?;
+        admit(&self.snapshot, credential, self.now).map_err(|_| Failure::unauthenticated())
+    }
+
+    /// How the log names the caller.
+    pub(super) fn actor(&self) -> Result<Arc<str>, Failure> {
+        Ok(judge::actor(&self.caller()?, &self.identity.target).into())
+    }
+
+    /// Whether the caller may do with the named thing what the method demands. For lists the name is empty: they
+    /// are for those whose grant is not narrowed to single things.
+    pub(super) fn may(&self, name: impl ToString) -> Result<(), Failure> {
+        self.judge(&self.identity.target, name.to_string())
+    }
+
+    /// Whether the caller may do with another tenant what the method demands.
+    pub(super) fn may_about(&self, tenant: &Name) -> bool {
+        self.judge(tenant, String::new()).is_ok()
+    }
+
+    fn judge(&self, tenant: &Name, name: String) -> Result<(), Failure> {
+        let Some(action) = self.demand.action else {
+            return Ok(());
+        };
+        let permission = Permission {
+            action,
+            kind: self.demand.kind,
+            name,
+        };
+        judge::judge_caller(&self.snapshot, &self.caller()?, tenant, permission, self.now)?;
+        Ok(())
+    }
+
+    /// The call's tenant, if the caller may do with the named thing what the method demands.
+    pub(super) fn allowed_tenant(&self, name: impl ToString) -> Result<&Tenant, Failure> {
+        self.may(name)?;
+        tenant(&self.snapshot, &self.identity.target)
+    }
+
+    /// Makes a change, all of it or nothing, and waits as long as was asked for.
+    pub(super) async fn write(&self, commands: Vec<Command>, write: Write) -> Result<Written, Failure> {
+        self.write_in(self.identity.target.clone(), commands, write).await
+    }
+
+    /// Makes a change in a tenant that need not be there yet.
+    pub(super) async fn write_in(
+        &self,
+        tenant: Name,
+        commands: Vec<Command>,
+        write: Write,
+    ) -> Result<Written, Failure> {
+        let authority = Authority::Credential(self.identity.credential);
+        let correlation = self.correlation.clone();
+        let executed = self
+            .on
+            .executor
+            .execute(authority, tenant.clone(), correlation, commands)
+            .await?;
+        Ok(Written {
+            receipt: Some(self.on.receipt(executed.position, write).await),
+            snapshot: executed.snapshot,
+            tenant,
+        })
+    }
+
+    /// Changes what is there: reads the newest state, makes the command, and again where somebody else was first.
+    pub(super) async fn update(
+        &self,
+        write: Write,
+        command: impl Fn(&Tenant) -> Result<Command, Failure>,
+    ) -> Result<Written, Failure> {
+        let mut tries = 1;
+        loop {
+            let newest = self.on.executor.snapshot();
+            let command = command(tenant(&newest, &self.identity.target)?)?;
+            match self.write(vec![command], write).await {
+                Err(Failure::Execute(ExecuteError::Refused(Refusal::Changed))) if tries < TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+}
+
+impl Written {
+    /// The tenant right after the change.
+    pub(super) fn tenant(&self) -> Result<&Tenant, Failure> {
+        tenant(&self.snapshot, &self.tenant)
+    }
+
+    /// The receipt alone, where nothing is left to show.
+    pub(super) fn into_receipt(self) -> v1::Receipt {
+        self.receipt.unwrap_or_default()
+    }
+}
+
+fn tenant<'s>(snapshot: &'s Snapshot, name: &Name) -> Result<&'s Tenant, Failure> {
+    let found = snapshot.tenant(name.as_str()).map(AsRef::as_ref);
+    found.ok_or_else(|| Failure::not_found("tenant", name))
+}
+
+fn edge_receipt(edge: &EdgeStatus, applied: bool) -> v1::EdgeReceipt {
+    let report = &edge.report;
+    v1::EdgeReceipt {
+        edge: report.name.clone(),
+        region: report.region.clone(),
+        position: report.position.get(),
+        applied_time_us: report.applied.as_micros(),
+        applied,
+        last_seen_us: report.last_seen.as_micros(),
+    }
+}

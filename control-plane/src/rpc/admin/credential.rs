@@ -1,0 +1,162 @@
+//! Credentials. A full key is in the answer that makes it, and nowhere after that.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response};
+use turnpike_access::{
+    command::Command,
+    credential::Credential,
+    id::{Id, Principal},
+    snapshot::{Snapshot, Tenant},
+};
+use turnpike_proto::{
+    ConversionError,
+    admin::{CredentialChange, NewCredential, Page, RotateCredential, v1},
+};
+use turnpike_runtime::{clock, secret::Secret};
+
+use super::{
+    Administration, Answer,
+    call::{Call, Written, read},
+    part::part,
+};
+use crate::rpc::status::Failure;
+
+#[tonic::async_trait]
+impl v1::credential_service_server::CredentialService for Administration {
+    async fn create(&self, request: Request<v1::CreateCredentialRequest>) -> Answer<v1::SecretResponse> {
+        let (call, message) = self.admit(request)?;
+        let NewCredential {
+            owner,
+            scope,
+            expires,
+            label,
+            write,
+        } = read(message)?;
+        let (key, fresh) = self.new_credential(&call.identity.target, owner, call.actor()?, call.now)?;
+        let credential = Credential {
+            scope,
+            expires,
+            label,
+            ..fresh
+        };
+        let id = credential.id;
+        let written = call
+            .write(vec![Command::IssueCredential(credential)], write)
+            .await?;
+        with_key(&call, written, id, &key)
+    }
+
+    async fn get(&self, request: Request<v1::CredentialRequest>) -> Answer<v1::CredentialResponse> {
+        let (call, v1::CredentialRequest { id }) = self.admit(request)?;
+        call.may(&id)?;
+        let parsed = id.parse().map_err(|_| Failure::not_found("credential", &id))?;
+        let credential = find(&call, &call.snapshot, parsed)?;
+        Ok(Response::new(v1::CredentialResponse {
+            credential: Some(v1::Credential::at(credential, call.now)),
+            receipt: None,
+        }))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListCredentialsRequest>,
+    ) -> Answer<v1::ListCredentialsResponse> {
+        let (call, v1::ListCredentialsRequest { owner, page }) = self.admit(request)?;
+        let page: Page = read(page)?;
+        let ids = ids_of(call.allowed_tenant("")?, &owner)?;
+        let (ids, next) = part(ids, &page, Id::to_string)?;
+        let held = ids.into_iter().filter_map(|id| call.snapshot.credential(id));
+        let credentials = held
+            .map(|credential| v1::Credential::at(credential, call.now))
+            .collect();
+        Ok(Response::new(v1::ListCredentialsResponse { credentials, next }))
+    }
+
+    async fn rotate(&self, request: Request<v1::RotateCredentialRequest>) -> Answer<v1::SecretResponse> {
+        let (call, message) = self.admit(request)?;
+        let RotateCredential { id, overlap, write } = read(message)?;
+        call.may(id)?;
+        let owner = find(&call, &call.snapshot, id)?.owner.clone();
+        let (key, digest) = self.new_secret(&owner, id)?;
+        let command = Command::RotateCredential {
+            id,
+            digest,
+            previous_until: call.now.plus_seconds(overlap),
+        };
+        let written = call.write(vec![command], write).await?;
+        with_key(&call, written, id, &key)
+    }
+
+    async fn suspend(&self, request: Request<v1::ChangeCredentialRequest>) -> Answer<v1::CredentialResponse> {
+        self.change(request, |id, reason| Command::SuspendCredential { id, reason })
+            .await
+    }
+
+    async fn resume(&self, request: Request<v1::ChangeCredentialRequest>) -> Answer<v1::CredentialResponse> {
+        self.change(request, |id, _| Command::ResumeCredential { id })
+            .await
+    }
+
+    async fn revoke(&self, request: Request<v1::ChangeCredentialRequest>) -> Answer<v1::CredentialResponse> {
+        self.change(request, |id, reason| Command::RevokeCredential { id, reason })
+            .await
+    }
+}
+
+impl Administration {
+    async fn change(
+        &self,
+        request: Request<v1::ChangeCredentialRequest>,
+        command: fn(Id, Arc<str>) -> Command,
+    ) -> Answer<v1::CredentialResponse> {
+        let (call, message) = self.admit(request)?;
+        let CredentialChange { id, reason, write } = read(message)?;
+        let written = call.write(vec![command(id, reason)], write).await?;
+        let credential = find(&call, &written.snapshot, id)?;
+        Ok(Response::new(v1::CredentialResponse {
+            credential: Some(v1::Credential::at(credential, clock::now())),
+            receipt: written.receipt,
+        }))
+    }
+}
+
+/// A credential of the call's tenant; another tenant's is as unknown as none.
+fn find<'s>(call: &Call, snapshot: &'s Snapshot, id: Id) -> Result<&'s Credential, Failure> {
+    let held = snapshot
+        .credential(id)
+        .filter(|held| held.tenant == call.identity.target);
+    held.map(AsRef::as_ref)
+        .ok_or_else(|| Failure::not_found("credential", id))
+}
+
+/// The credentials of everybody in the tenant, or of one owner.
+fn ids_of(tenant: &Tenant, owner: &str) -> Result<Vec<Id>, Failure> {
+    if owner.is_empty() {
+        let accounts = tenant.accounts().into_iter();
+        return Ok(accounts
+            .flat_map(|held| held.account.credentials.iter().copied())
+            .collect());
+    }
+    let owner: Principal = owner
+        .parse()
+        .map_err(|invalid: turnpike_access::id::InvalidName| {
+            Failure::Message(ConversionError {
+                field: "owner".to_owned(),
+                problem: invalid.to_string(),
+            })
+        })?;
+    let held = tenant
+        .account(&owner)
+        .ok_or_else(|| Failure::not_found(owner.kind(), owner.name()))?;
+    Ok(held.account.credentials.clone())
+}
+
+fn with_key(call: &Call, written: Written, id: Id, key: &Secret) -> Answer<v1::SecretResponse> {
+    let credential = find(call, &written.snapshot, id)?;
+    Ok(Response::new(v1::SecretResponse {
+        key: key.expose().to_owned(),
+        credential: Some(v1::Credential::at(credential, clock::now())),
+        receipt: written.receipt,
+    }))
+}

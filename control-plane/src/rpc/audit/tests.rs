@@ -1,0 +1,107 @@
+//! Uploads through a real server on loopback.
+
+use std::sync::Arc;
+
+use tempfile::tempdir;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code,
+    transport::{Channel, Server},
+};
+use turnpike_access::id::Name;
+use turnpike_proto::audit::v1::{
+    Batch, Ending, Outcome, Record, ingest_client::IngestClient, ingest_server::IngestServer,
+};
+
+use super::IngestService;
+use crate::store::{self, AuditFilter, AuditStore, Page};
+
+fn batch(first: u64, count: u64) -> Batch {
+    let record = |sequence| Record {
+        time_us: 1,
+        request_id: format!("request-{sequence}"),
+        tenant: "platform".to_owned(),
+        route: "POST /v1/chat/completions".to_owned(),
+        reason: "granted".to_owned(),
+        region: "eu".to_owned(),
+        status: 200,
+        outcome: Outcome::Allowed.into(),
+        ending: Ending::Complete.into(),
+        ..Record::default()
+    };
+    Batch {
+        edge: "eu-1".to_owned(),
+        epoch: 7,
+        first,
+        records: (first..first + count).map(record).collect(),
+    }
+}
+
+/// A server on an audit store in a folder, and a client of it.
+#[expect(clippy::disallowed_methods, reason = "a test's runtime ends with the test")]
+async fn serve(folder: &std::path::Path) -> (IngestClient<Channel>, Arc<dyn AuditStore>) {
+    let url = format!("sqlite://{}", folder.join("turnpike.db").display());
+    store::migrate(&url, None).await.unwrap();
+    let audit = store::connect(&url).await.unwrap().audit;
+    let service = IngestService {
+        store: audit.clone(),
+        stop: CancellationToken::new(),
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = TcpListenerStream::new(listener);
+    tokio::spawn(
+        Server::builder()
+            .add_service(IngestServer::new(service))
+            .serve_with_incoming(incoming),
+    );
+    let channel = Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    (IngestClient::new(channel), audit)
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_stored_once_however_often_it_is_sent() {
+    let folder = tempdir().unwrap();
+    let (mut client, store) = serve(folder.path()).await;
+    // The third is again part of what came before; the fourth leaves a gap, and is not acknowledged.
+    let batches = vec![batch(1, 3), batch(4, 2), batch(2, 3), batch(9, 1)];
+    let mut answers = client
+        .upload(futures::stream::iter(batches))
+        .await
+        .unwrap()
+        .into_inner();
+    let mut stored = Vec::new();
+    while let Some(answer) = answers.message().await.unwrap() {
+        assert_eq!(answer.epoch, 7);
+        stored.push(answer.stored);
+    }
+    assert_eq!(stored, [3, 5, 5, 5]);
+    let page = Page {
+        limit: 100,
+        after: None,
+    };
+    let kept = store
+        .list(&Name::platform(), &AuditFilter::default(), page)
+        .await
+        .unwrap();
+    assert_eq!(kept.len(), 6);
+}
+
+#[tokio::test]
+async fn a_batch_that_means_nothing_is_refused_and_ends_the_stream() {
+    let folder = tempdir().unwrap();
+    let (mut client, _store) = serve(folder.path()).await;
+    let mut nameless = batch(1, 1);
+    nameless.edge.clear();
+    let mut answers = client
+        .upload(futures::stream::iter(vec![nameless]))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(answers.message().await.unwrap_err().code(), Code::InvalidArgument);
+}

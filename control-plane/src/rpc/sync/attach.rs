@@ -1,0 +1,101 @@
+//! The stream that an edge holds open: it reports, and is told where the log ends.
+
+use std::time::Duration;
+
+use futures::{Stream, stream};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+use turnpike_access::log::Head;
+use turnpike_proto::sync::v1::{Notice, Report};
+
+use super::SyncService;
+use crate::{edges::Edges, rpc::wire, signing::Signing};
+
+/// A notice comes at least this often.
+const EVERY: Duration = Duration::from_secs(1);
+/// Changes of the head within so long share one notice.
+const COALESCE: Duration = Duration::from_millis(20);
+
+/// One attached edge. An edge that goes without a goodbye is not departed: it becomes silent by not being heard.
+pub(super) struct Attached {
+    reports: Streaming<Report>,
+    heads: watch::Receiver<Head>,
+    edges: Edges,
+    signing: Signing,
+    stop: CancellationToken,
+    next: Next,
+}
+
+/// When the next notice is due.
+struct Next {
+    /// Even if nothing changes.
+    latest: Instant,
+    /// Even if something changes.
+    earliest: Instant,
+}
+
+impl Attached {
+    pub(super) fn new(service: &SyncService, reports: Streaming<Report>) -> Self {
+        let mut heads = service.projection.heads();
+        heads.mark_changed();
+        let now = Instant::now();
+        Self {
+            reports,
+            heads,
+            edges: service.edges.clone(),
+            signing: service.signing.clone(),
+            stop: service.stop.clone(),
+            next: Next {
+                latest: now,
+                earliest: now,
+            },
+        }
+    }
+
+    /// The notices. Reports are taken in while the next notice is awaited, so that neither waits for the other.
+    pub(super) fn notices(self) -> impl Stream<Item = Result<Notice, Status>> {
+        stream::try_unfold(self, |mut attached| async move {
+            Ok(attached.next_notice().await?.map(|notice| (notice, attached)))
+        })
+    }
+
+    async fn next_notice(&mut self) -> Result<Option<Notice>, Status> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(None),
+                report = self.reports.message() => match report? {
+                    Some(report) => self.edges.report(wire::report(report)?),
+                    None => return Ok(None),
+                },
+                () = changed(&mut self.heads, self.next.earliest) => return Ok(Some(self.notice())),
+                () = sleep_until(self.next.latest) => return Ok(Some(self.notice())),
+            }
+        }
+    }
+
+    fn notice(&mut self) -> Notice {
+        let now = Instant::now();
+        self.next = Next {
+            latest: now + EVERY,
+            earliest: now + COALESCE,
+        };
+        let head = *self.heads.borrow_and_update();
+        Notice {
+            head: Some(wire::head_now(head)),
+            keys: self.signing.verifying_keys(),
+        }
+    }
+}
+
+/// Ends when the head has moved, and no earlier than `earliest`. Where no more news can come it never ends.
+async fn changed(heads: &mut watch::Receiver<Head>, earliest: Instant) {
+    sleep_until(earliest).await;
+    if heads.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

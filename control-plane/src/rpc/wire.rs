@@ -1,0 +1,64 @@
+//! Between the messages of edges and what is meant by them, as far as it is the control plane's own affair.
+
+use tonic::Status;
+use turnpike_access::{
+    id::{Name, Timestamp},
+    log::{Head, Position},
+};
+use turnpike_proto::sync::{self, v1};
+use turnpike_runtime::clock;
+
+use crate::store::{EdgeReport, StoreError};
+
+/// Texts of an edge about itself are cut at so many characters.
+const TEXT_LIMIT: usize = 200;
+
+/// Where the log ends, as of now.
+pub(super) fn head_now(head: Head) -> v1::Head {
+    sync::head(head, clock::now())
+}
+
+/// What an edge says of itself, heard now.
+pub(super) fn report(report: v1::Report) -> Result<EdgeReport, Status> {
+    let v1::Report {
+        edge,
+        region,
+        version,
+        applied,
+        applied_time_us,
+        halted,
+        goodbye,
+        epoch,
+    } = report;
+    Ok(EdgeReport {
+        name: edge_name(&edge)?,
+        region: cut(&region),
+        version: cut(&version),
+        epoch,
+        position: Position::new(applied),
+        applied: Timestamp::from_micros(applied_time_us),
+        halted: Some(cut(&halted)).filter(|why| !why.is_empty()),
+        last_seen: clock::now(),
+        departed: goodbye,
+    })
+}
+
+/// What became of a call to the store, for an edge: it will try again.
+pub(super) fn unavailable(error: StoreError) -> Status {
+    tracing::warn!(%error, "could not serve an edge");
+    Status::unavailable(error.to_string())
+}
+
+fn edge_name(text: &str) -> Result<String, Status> {
+    let name: Name = text
+        .parse()
+        .map_err(|error| Status::invalid_argument(format!("the edge's name: {error}")))?;
+    Ok(name.into())
+}
+
+fn cut(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(TEXT_LIMIT)
+        .collect()
+}

@@ -1,0 +1,150 @@
+//! What is behind the gRPC listener, put together on top of the stores.
+
+use std::sync::Arc;
+
+use tonic::{
+    codec::CompressionEncoding,
+    service::{Routes, interceptor::InterceptedService},
+};
+use turnpike_proto::{audit::v1::ingest_server::IngestServer, sync::v1::sync_server::SyncServer};
+use turnpike_runtime::{bus::SharedBus, keyring::Keyring, readiness::Condition};
+
+use super::{StartError, parts::Parts};
+use crate::{
+    bootstrap::BootstrapToken,
+    edges::Edges,
+    execute::{Executor, Writer},
+    projection::{self, Projection},
+    relay::Relay,
+    rpc::{
+        admin::{self, Administration},
+        audit::IngestService,
+        edge_token::EdgeToken,
+        sync::SyncService,
+    },
+    settings::Settings,
+    signing::Signing,
+    store::{AuditStore, EventStore, Stores},
+};
+
+/// The largest message that is taken in, in bytes: a full batch of audit records and some room.
+const MESSAGE_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The parts that the services share.
+pub(super) struct Services {
+    pub(super) executor: Executor,
+    pub(super) edges: Edges,
+    pub(super) bootstrap: BootstrapToken,
+    events: Arc<dyn EventStore>,
+    audit: Arc<dyn AuditStore>,
+    projection: Arc<Projection>,
+    signing: Signing,
+    keyring: Arc<Keyring>,
+}
+
+impl Services {
+    /// Loads the state and starts what works on it.
+    pub(super) async fn start(
+        settings: &Settings,
+        stores: Stores,
+        bus: Option<SharedBus>,
+        database: &Condition,
+        parts: &Parts,
+    ) -> Result<Self, StartError> {
+        let unusable = |error: &dyn std::error::Error| StartError::State(error.to_string());
+        let Stores { events, audit } = stores;
+        let snapshot = projection::load::load(&*events)
+            .await
+            .map_err(|error| unusable(&error))?;
+        let signing = Signing::load(&*events, &settings.keyring)
+            .await
+            .map_err(|error| StartError::setting("TURNPIKE_KEYRING", error))?;
+        let given = settings.bootstrap_token.clone();
+        let bootstrap = BootstrapToken::prepare(given, snapshot.bootstrapped(), &settings.data_dir)
+            .map_err(|error| StartError::setting("TURNPIKE_DATA_DIR", error))?;
+
+        let projection = Arc::new(Projection::new(snapshot));
+        let (executor, writer) = Writer::new(events.clone(), projection.clone());
+        parts.writing.spawn_essential(
+            "writer",
+            writer.run(database.clone(), parts.writing.shutdown().token()),
+        );
+        let edges = Edges::new(events.clone());
+        let stop = parts.passing_on.shutdown().token();
+        parts
+            .passing_on
+            .spawn_essential("edges", edges.clone().keep(stop.clone()));
+        let keep = projection::keep::keep(events.clone(), projection.clone(), stop.clone());
+        parts.passing_on.spawn_essential("fold", keep);
+        if let Some(bus) = bus {
+            let relay = Relay {
+                store: events.clone(),
+                bus,
+                projection: projection.clone(),
+                signing: signing.clone(),
+            };
+            parts.passing_on.spawn_essential("relay", relay.run(stop));
+        }
+        Ok(Self {
+            executor,
+            edges,
+            bootstrap,
+            events,
+            audit,
+            projection,
+            signing,
+            keyring: settings.keyring.clone(),
+        })
+    }
+
+    fn administration(&self) -> Administration {
+        Administration::new(
+            self.executor.clone(),
+            self.edges.clone(),
+            self.events.clone(),
+            self.audit.clone(),
+            self.keyring.clone(),
+            self.bootstrap.clone(),
+        )
+    }
+
+    /// Everything that can be called.
+    pub(super) fn routes(&self, parts: &Parts) -> Result<Routes, StartError> {
+        let stop = parts.serving.shutdown().token();
+        let edge_token = EdgeToken::of(self.keyring.clone());
+        let sync = SyncService {
+            store: self.events.clone(),
+            projection: self.projection.clone(),
+            edges: self.edges.clone(),
+            signing: self.signing.clone(),
+            stop: stop.clone(),
+        };
+        let ingest = IngestService {
+            store: self.audit.clone(),
+            stop,
+        };
+        let ingest = IngestServer::new(ingest)
+            .max_decoding_message_size(MESSAGE_LIMIT)
+            .accept_compressed(CompressionEncoding::Zstd);
+        let sync = SyncServer::new(sync).send_compressed(CompressionEncoding::Zstd);
+        let (health, health_service) = tonic_health::server::health_reporter();
+        drop(health);
+        let refused = |error| StartError::State(format!("reflection: {error}"));
+        Ok(admin::services(self.administration())
+            .add_service(health_service)
+            .add_service(reflection().build_v1().map_err(refused)?)
+            // What grpcurl before 1.8.8, and much else, still asks for.
+            .add_service(reflection().build_v1alpha().map_err(refused)?)
+            .add_service(InterceptedService::new(sync, edge_token.clone()))
+            .add_service(tonic::service::interceptor::InterceptedService::new(
+                ingest, edge_token,
+            )))
+    }
+}
+
+/// Tells tools what services there are, so that they need no copy of the .proto files.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(turnpike_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}

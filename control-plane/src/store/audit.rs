@@ -1,0 +1,147 @@
+//! The store of audit records, as a trait: what every engine promises. Where usage and alerts come from.
+
+use std::{fmt, str::FromStr};
+
+use async_trait::async_trait;
+use turnpike_access::{
+    audit::{AuditId, AuditRecord, Outcome},
+    id::{Id, Name, Timestamp},
+};
+
+use super::StoreError;
+
+pub(super) mod columns;
+pub(super) mod decode;
+pub(super) mod select;
+pub(super) mod watermark;
+
+/// Records of requests, kept for ever and never changed.
+#[async_trait]
+pub trait AuditStore: Send + Sync + 'static {
+    /// Keeps `records`, whose sequences count up from `first_sequence` (from 1), in one transaction.
+    ///
+    /// Idempotent: a record whose `(edge, epoch, sequence)` is kept already stays as it is, so a batch may be sent
+    /// again whole or in part, by anybody. Returns the epoch's watermark: every sequence up to it is on durable storage. A
+    /// batch beyond the watermark is kept, and the watermark stays until the gap is filled. An empty batch asks
+    /// for the watermark. NUL characters, which databases can't keep, become U+FFFD.
+    async fn insert(
+        &self,
+        edge: &str,
+        epoch: u64,
+        first_sequence: u64,
+        records: &[AuditRecord],
+    ) -> Result<u64, StoreError>;
+
+    /// A tenant's records that match `filter`, newest first. Records that no tenant is known of are the platform's.
+    async fn list(
+        &self,
+        tenant: &Name,
+        filter: &AuditFilter,
+        page: Page,
+    ) -> Result<Vec<StoredRecord>, StoreError>;
+}
+
+/// Which records to list: those that match every field given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// `user:alice`.
+    pub principal: Option<String>,
+    /// The credential's public id.
+    pub credential: Option<Id>,
+    /// The model served or the model asked for.
+    pub model: Option<String>,
+    /// Allowed or refused.
+    pub outcome: Option<Outcome>,
+    /// The reason's word.
+    pub reason: Option<String>,
+    /// The status sent to the client.
+    pub status: Option<u16>,
+    /// The action judged.
+    pub action: Option<String>,
+    /// The provider's name.
+    pub provider: Option<String>,
+    /// The `x-request-id`.
+    pub request_id: Option<String>,
+    /// The `x-turnpike-decision`.
+    pub decision_id: Option<String>,
+    /// Not before this moment.
+    pub since: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many records.
+    pub limit: u32,
+    /// Only what comes after this one in the list.
+    pub after: Option<Cursor>,
+}
+
+/// A place in a list: what [`StoredRecord::cursor`] gave. Opaque to clients, who get it as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    time: Timestamp,
+    row: i64,
+}
+
+/// A record as kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRecord {
+    /// Where it was made.
+    pub id: AuditId,
+    /// What was recorded. Pairs of metadata come sorted by their key.
+    pub record: AuditRecord,
+    pub(super) row: i64,
+}
+
+impl StoredRecord {
+    /// Its place in a list.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            time: self.record.time,
+            row: self.row,
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.time.as_micros(), self.row)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let (time, row) = text.split_once('.').ok_or(InvalidCursor)?;
+        let number = |text: &str| text.parse::<i64>().map_err(|_| InvalidCursor);
+        Ok(Self {
+            time: Timestamp::from_micros(number(time)?),
+            row: number(row)?,
+        })
+    }
+}
+
+/// A text that no list gave as a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the page token is not one that a list has returned: ask for the first page again")]
+pub struct InvalidCursor;
+
+/// The tenant columns that a tenant may see.
+pub(super) fn visible_to(tenant: &Name) -> Vec<&str> {
+    if *tenant == Name::platform() {
+        vec![tenant.as_str(), ""]
+    } else {
+        vec![tenant.as_str()]
+    }
+}
+
+/// Joins the lists of [`visible_to`] into one page.
+pub(super) fn newest(mut records: Vec<StoredRecord>, limit: u32) -> Vec<StoredRecord> {
+    records.sort_by_key(|record| std::cmp::Reverse(record.cursor()));
+    records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    records
+}

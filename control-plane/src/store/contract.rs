@@ -1,0 +1,21 @@
+//! The contract of the stores: what [`super::EventStore`] and [`super::AuditStore`] promise, tried on every engine.
+//!
+//! A test is written once, against [`database::Database`], and runs on each. What only Postgres can suffer (a session
+//! that is killed, a role that wants more than its rights) is tried on it alone, and says so.
+
+mod append;
+mod append_only;
+mod audit_insert;
+mod audit_list;
+mod chain;
+mod database;
+mod dropped;
+mod edges;
+mod keys;
+mod lost_answer;
+mod outage;
+mod overlap;
+mod records;
+mod schema;
+mod snapshots;
+mod watching;

@@ -1,0 +1,141 @@
+//! The store of the event log and of what hangs on it, as a trait: what every engine promises.
+//!
+//! Nothing here interprets an event. Verifying what was read is the reader's part, see
+//! [`turnpike_access::log::Recorded::follows`].
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use turnpike_access::{
+    id::Timestamp,
+    log::{Head, Position, Recorded},
+};
+
+use super::{AppendError, StoreError, watch::Watch};
+
+/// The log, its snapshots, the bus's signing keys and the edges' reports.
+///
+/// Any number of processes may share one store. Every method may be retried, except as [`Self::append`] says. A future
+/// may be dropped at any time; what it was doing is then either done whole or not at all.
+#[async_trait]
+pub trait EventStore: Send + Sync + 'static {
+    /// Where the committed log ends.
+    async fn head(&self) -> Result<Head, StoreError>;
+
+    /// Commits `events` as the continuation of `expected`, all or none.
+    ///
+    /// When it returns `Ok` the batch is on durable storage and in every later read of every process. Positions are
+    /// handed out under a lock that is held until commit, so a reader that has seen a position never
+    /// later finds an event before it. An empty batch is `Ok` and does nothing.
+    ///
+    /// The error says who may retry: after `Conflict` with a batch made anew, after `Unavailable` with the same one,
+    /// after `Unknown` only when [`Self::committed`] has said no.
+    async fn append(&self, expected: Head, events: &[Recorded]) -> Result<(), AppendError>;
+
+    /// At most `limit` committed events after `after`, in order. Empty at the end.
+    async fn read(&self, after: Position, limit: u32) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Whether exactly this event is in the log: settles an append of unknown outcome by its last event.
+    ///
+    /// A "no" is final once the head has moved past the event's predecessor; before that the lost commit may, for
+    /// seconds, still be under way, and an append on the same head will wait for it and then conflict.
+    async fn committed(&self, last: &Recorded) -> Result<bool, StoreError> {
+        let before = Position::new(last.position.get().saturating_sub(1));
+        Ok(self
+            .read(before, 1)
+            .await?
+            .first()
+            .is_some_and(|found| found.hash == last.hash))
+    }
+
+    /// Wakes when something may have been committed. A hint that may be late, lost or idle: poll as well.
+    fn watch(&self) -> Watch;
+
+    /// Keeps a folded state, and of all kept states the two newest. Saving the same position again replaces it.
+    async fn save_snapshot(&self, head: Head, state: Bytes) -> Result<(), StoreError>;
+
+    /// The newest state that is whole and belongs to this log; broken ones are passed over with a warning.
+    async fn load_snapshot(&self) -> Result<Option<(Head, Bytes)>, StoreError>;
+
+    /// The bus's signing keys, oldest first.
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError>;
+
+    /// Keeps a key. A key of the same id stays as it is.
+    async fn add_signing_key(&self, key: &SealedKey) -> Result<(), StoreError>;
+
+    /// Keeps `candidate` if there is no key at all, and returns what then is there, oldest first. However many control
+    /// planes start at once, all get the same first key.
+    async fn first_signing_key(&self, candidate: &SealedKey) -> Result<Vec<SealedKey>, StoreError>;
+
+    /// Keeps what an edge reported, unless something later is known. Not an event: it may be lost with its second.
+    async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError>;
+
+    /// Every known edge, by name.
+    async fn edges(&self) -> Result<Vec<EdgeReport>, StoreError>;
+
+    /// Forgets an edge. `false` if it was not known.
+    async fn forget_edge(&self, name: &str) -> Result<bool, StoreError>;
+}
+
+/// A key that signs what goes over the bus.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedKey {
+    /// Its public name.
+    pub id: String,
+    /// The private half, sealed under the keyring.
+    pub sealed: Vec<u8>,
+    /// The public half.
+    pub public_key: Vec<u8>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+impl std::fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealedKey")
+            .field("id", &self.id)
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of one edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeReport {
+    /// The edge's name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// The version it runs.
+    pub version: String,
+    /// Its run: a new one each time that it starts.
+    pub epoch: u64,
+    /// The position that it decides by.
+    pub position: Position,
+    /// When it began to decide by that position, by its own clock.
+    pub applied: Timestamp,
+    /// Why it stopped following the log, if it did.
+    pub halted: Option<String>,
+    /// When it was last heard, by the control plane's clock.
+    pub last_seen: Timestamp,
+    /// It took leave; nobody waits for it.
+    pub departed: bool,
+}
+
+/// Refuses, before anything is sent, what can't be a continuation of `expected`.
+pub(super) fn check_batch(expected: Head, events: &[Recorded]) -> Result<(), AppendError> {
+    let mut head = expected;
+    for event in events {
+        event.follows(head)?;
+        let texts = [
+            &event.origin.actor,
+            &event.origin.correlation,
+            &event.kind,
+            &event.payload,
+        ];
+        if texts.iter().any(|text| text.contains('\0')) {
+            return Err(AppendError::Nul(event.position));
+        }
+        head = event.head();
+    }
+    Ok(())
+}

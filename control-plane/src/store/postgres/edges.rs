@@ -1,0 +1,43 @@
+//! The edges' reports.
+
+use sqlx::PgPool;
+
+use crate::store::{EdgeReport, StoreError, rows};
+
+pub(super) async fn report(pool: &PgPool, report: &EdgeReport) -> Result<(), StoreError> {
+    let statement = "INSERT INTO turnpike.edges AS known
+            (name, region, version, epoch, position, applied_us, halted, last_seen_us, departed)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (name) DO UPDATE SET region = excluded.region, version = excluded.version, epoch = excluded.epoch,
+            position = excluded.position, applied_us = excluded.applied_us, halted = excluded.halted,
+            last_seen_us = excluded.last_seen_us, departed = excluded.departed
+        WHERE excluded.last_seen_us >= known.last_seen_us";
+    sqlx::query(statement)
+        .bind(&report.name)
+        .bind(&report.region)
+        .bind(&report.version)
+        .bind(report.epoch.cast_signed())
+        .bind(rows::number(report.position))
+        .bind(report.applied.as_micros())
+        .bind(report.halted.as_deref())
+        .bind(report.last_seen.as_micros())
+        .bind(report.departed)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn list(pool: &PgPool) -> Result<Vec<EdgeReport>, StoreError> {
+    let found = sqlx::query("SELECT * FROM turnpike.edges ORDER BY name")
+        .fetch_all(pool)
+        .await?;
+    found.iter().map(rows::edge).collect()
+}
+
+pub(super) async fn forget(pool: &PgPool, name: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM turnpike.edges WHERE name = $1")
+        .bind(name)
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}

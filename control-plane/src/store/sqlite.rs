@@ -1,0 +1,132 @@
+//! The stores in one SQLite file. For one control plane; a second on the same file is safe, but hears of commits by
+//! polling only.
+
+use std::{
+    fs,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sqlx::{
+    Connection as _, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::watch;
+use turnpike_access::log::{Head, Position, Recorded};
+
+use super::{AppendError, EdgeReport, EventStore, SealedKey, StoreError, Watch, schema};
+
+mod audit;
+mod edges;
+mod keys;
+mod log;
+mod snapshot;
+
+/// The stores in one file: one connection writes, as SQLite has one writer; others read beside it.
+pub(super) struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    committed: watch::Sender<()>,
+}
+
+impl Sqlite {
+    pub(super) async fn connect(path: &Path) -> Result<Self, StoreError> {
+        if !path.try_exists()? {
+            return Err(StoreError::NotMigrated);
+        }
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let writer = pool(1).connect_with(options(path)).await?;
+        schema::check_sqlite(&mut *writer.acquire().await?).await?;
+        let readers = pool(4).connect_with(options(path).read_only(true)).await?;
+        Ok(Self {
+            writer,
+            readers,
+            committed: watch::Sender::new(()),
+        })
+    }
+}
+
+/// See [`super::migrate`].
+pub(super) async fn migrate(path: &Path) -> Result<(), StoreError> {
+    // The file holds digests of keys: nobody else reads it, not even for the moment after it is made. SQLite gives its
+    // side files the same mode.
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    let mut connection = SqliteConnection::connect_with(&options(path)).await?;
+    schema::migrate_sqlite(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
+/// `FULL`: a commit survives a power failure. Another process that writes is waited for.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+}
+
+#[async_trait]
+impl EventStore for Sqlite {
+    async fn head(&self) -> Result<Head, StoreError> {
+        log::head(&self.readers).await
+    }
+
+    async fn append(&self, expected: Head, events: &[Recorded]) -> Result<(), AppendError> {
+        let appended = log::append(&self.writer, expected, events).await;
+        self.committed.send_replace(());
+        appended
+    }
+
+    async fn read(&self, after: Position, limit: u32) -> Result<Vec<Recorded>, StoreError> {
+        log::read(&self.readers, after, limit).await
+    }
+
+    fn watch(&self) -> Watch {
+        Watch::process(self.committed.subscribe())
+    }
+
+    async fn save_snapshot(&self, head: Head, state: Bytes) -> Result<(), StoreError> {
+        snapshot::save(&self.writer, head, &state).await
+    }
+
+    async fn load_snapshot(&self) -> Result<Option<(Head, Bytes)>, StoreError> {
+        snapshot::load(&self.readers).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError> {
+        keys::list(&mut *self.readers.acquire().await?).await
+    }
+
+    async fn add_signing_key(&self, key: &SealedKey) -> Result<(), StoreError> {
+        keys::add(&mut *self.writer.acquire().await?, key).await
+    }
+
+    async fn first_signing_key(&self, candidate: &SealedKey) -> Result<Vec<SealedKey>, StoreError> {
+        keys::first(&self.writer, candidate).await
+    }
+
+    async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {
+        edges::report(&self.writer, report).await
+    }
+
+    async fn edges(&self) -> Result<Vec<EdgeReport>, StoreError> {
+        edges::list(&self.readers).await
+    }
+
+    async fn forget_edge(&self, name: &str) -> Result<bool, StoreError> {
+        edges::forget(&self.writer, name).await
+    }
+}

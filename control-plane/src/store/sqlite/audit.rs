@@ -1,0 +1,153 @@
+//! Audit records: bulk insert, watermark, list.
+
+use async_trait::async_trait;
+use sqlx::{QueryBuilder, Row as _, SqliteTransaction};
+use turnpike_access::{audit::AuditRecord, id::Name};
+
+use super::Sqlite;
+use crate::store::{
+    AuditFilter, AuditStore, Page, StoreError, StoredRecord,
+    audit::{
+        columns::{COLUMNS, Value},
+        decode, newest, select, visible_to,
+        watermark::{Mark, first},
+    },
+};
+
+/// Rows of one statement: 36 binds each, far below SQLite's limit.
+const ROWS: usize = 200;
+
+#[async_trait]
+impl AuditStore for Sqlite {
+    async fn insert(
+        &self,
+        edge: &str,
+        epoch: u64,
+        first_sequence: u64,
+        records: &[AuditRecord],
+    ) -> Result<u64, StoreError> {
+        let first = first(first_sequence, records.len())?;
+        let epoch = epoch.cast_signed();
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let before = lock(&mut transaction, edge, epoch).await?;
+        let known = before.known(first).min(records.len());
+        let (fresh, start) = (records.get(known..).unwrap_or_default(), first + count(known));
+        if fresh.is_empty() {
+            return Ok(before.contiguous.cast_unsigned());
+        }
+        let mut next = start;
+        for part in fresh.chunks(ROWS) {
+            store(&mut transaction, edge, epoch, next, part).await?;
+            next += count(part.len());
+        }
+        let mut after = before.stored(start, next - 1);
+        if after.gapped() && after.contiguous > before.contiguous {
+            after.contiguous = run_end(&mut transaction, edge, epoch, after.contiguous).await?;
+        }
+        mark(&mut transaction, edge, epoch, after).await?;
+        transaction.commit().await?;
+        Ok(after.contiguous.cast_unsigned())
+    }
+
+    async fn list(
+        &self,
+        tenant: &Name,
+        filter: &AuditFilter,
+        page: Page,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let mut found = Vec::new();
+        for tenant in visible_to(tenant) {
+            let mut query = select::page("audit", tenant, filter, page);
+            for row in query.build().fetch_all(&self.readers).await? {
+                found.push(decode::record(&row)?);
+            }
+        }
+        Ok(newest(found, page.limit))
+    }
+}
+
+fn count(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+/// Reads the epoch's mark, made if need be, and keeps others from it until the commit.
+async fn lock(transaction: &mut SqliteTransaction<'_>, edge: &str, epoch: i64) -> Result<Mark, StoreError> {
+    let statement = "INSERT INTO audit_watermarks (edge, epoch) VALUES ($1, $2)
+        ON CONFLICT (edge, epoch) DO UPDATE SET edge = excluded.edge RETURNING contiguous, highest";
+    let row = sqlx::query(statement)
+        .bind(edge)
+        .bind(epoch)
+        .fetch_one(&mut **transaction)
+        .await?;
+    Ok(Mark {
+        contiguous: row.try_get("contiguous")?,
+        highest: row.try_get("highest")?,
+    })
+}
+
+async fn store(
+    transaction: &mut SqliteTransaction<'_>,
+    edge: &str,
+    epoch: i64,
+    start: i64,
+    records: &[AuditRecord],
+) -> Result<(), StoreError> {
+    let mut query = QueryBuilder::new("INSERT INTO audit (edge, epoch, sequence");
+    for (name, _) in COLUMNS {
+        query.push(", ").push(name);
+    }
+    query.push(") ");
+    query.push_values((start..).zip(records), |mut row, (sequence, record)| {
+        row.push_bind(edge).push_bind(epoch).push_bind(sequence);
+        for (_, value) in COLUMNS {
+            match value {
+                Value::Text(get) | Value::Json(get) => row.push_bind(get(record)),
+                Value::Number(get) => row.push_bind(get(record)),
+                Value::Flag(get) => row.push_bind(get(record)),
+            };
+        }
+    });
+    query.push(" ON CONFLICT (edge, epoch, sequence) DO NOTHING");
+    query
+        .build()
+        .persistent(false)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Where the unbroken run that goes on after `from` ends.
+async fn run_end(
+    transaction: &mut SqliteTransaction<'_>,
+    edge: &str,
+    epoch: i64,
+    from: i64,
+) -> Result<i64, StoreError> {
+    let query = "SELECT coalesce(max(sequence), $3) FROM (
+            SELECT sequence, row_number() OVER (ORDER BY sequence) AS nth
+            FROM audit WHERE edge = $1 AND epoch = $2 AND sequence > $3
+        ) AS beyond WHERE sequence = $3 + nth";
+    Ok(sqlx::query_scalar(query)
+        .bind(edge)
+        .bind(epoch)
+        .bind(from)
+        .fetch_one(&mut **transaction)
+        .await?)
+}
+
+async fn mark(
+    transaction: &mut SqliteTransaction<'_>,
+    edge: &str,
+    epoch: i64,
+    mark: Mark,
+) -> Result<(), StoreError> {
+    let statement =
+        "UPDATE audit_watermarks SET contiguous = $3, highest = $4 WHERE edge = $1 AND epoch = $2";
+    let update = sqlx::query(statement)
+        .bind(edge)
+        .bind(epoch)
+        .bind(mark.contiguous)
+        .bind(mark.highest);
+    update.execute(&mut **transaction).await?;
+    Ok(())
+}
