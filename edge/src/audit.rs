@@ -1,0 +1,210 @@
+//! The audit of this edge: what the request path hands over here survives the death of the process.
+//!
+//! [`Audit::record`] writes to one of several lanes, each with its own files, so that no request waits for another.
+//! [`upload`] reads the files and sends them to the control plane; only what is stored there is deleted. Against power
+//! failure nothing is promised: a record is in the kernel's page cache, not on the disk, when `record` returns.
+
+use std::{
+    cell::Cell,
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, TryLockError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use opentelemetry::metrics::Counter;
+use tokio::sync::Notify;
+use turnpike_access::audit::AuditRecord;
+use turnpike_proto::audit::v1::Record;
+use turnpike_runtime::telemetry::metrics;
+
+use self::lane::Lane;
+pub use self::{open::Opened, recover::Report};
+
+mod frame;
+mod lane;
+mod open;
+mod recover;
+mod segment;
+mod tail;
+#[cfg(test)]
+mod tests;
+pub mod upload;
+
+/// What happens when the spool holds as many bytes as it may, because the control plane does not take them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum WhenFull {
+    /// Requests are refused with 503, so that none goes unrecorded.
+    #[default]
+    Refuse,
+    /// Requests go on; their records are dropped and counted.
+    Drop,
+}
+
+/// Where the spool is and how much it may hold.
+#[derive(Debug, Clone)]
+pub struct SpoolSettings {
+    /// The folder, made if missing. One process at a time.
+    pub folder: PathBuf,
+    /// The bound on all files together, in bytes.
+    pub max_bytes: u64,
+    /// What happens at the bound.
+    pub when_full: WhenFull,
+    /// How many records can be written at the same time: more than there are threads that write. At most 256.
+    pub lanes: usize,
+}
+
+/// A record was not written. Whoever answers the request must not answer it as if it had been.
+#[derive(Debug, thiserror::Error)]
+pub enum Unrecorded {
+    /// The spool is full, even the part that is kept back for requests under way.
+    #[error("the audit spool is full")]
+    Full,
+    /// The record is larger than a frame may be.
+    #[error("the audit record is too large")]
+    TooLarge,
+    /// The disk refused.
+    #[error("the audit spool cannot be written: {0}")]
+    Disk(#[source] io::Error),
+}
+
+/// The writing end of the spool, shared by all requests.
+#[derive(Debug)]
+pub struct Audit {
+    lanes: Box<[Mutex<Lane>]>,
+    /// Bytes of all files.
+    used: AtomicU64,
+    max_bytes: u64,
+    when_full: WhenFull,
+    /// The last write failed: no new request until one succeeds.
+    failing: AtomicBool,
+    /// Records written and not yet acknowledged.
+    waiting: AtomicU64,
+    /// Wakes the upload.
+    written: Notify,
+    dropped: Counter<u64>,
+    /// Held locked for as long as the folder is ours.
+    _lock: File,
+}
+
+impl Audit {
+    /// Whether a new request may be let in. Asked before anything is sent to a provider.
+    ///
+    /// An eighth of the bound is kept back, for the records of requests that are under way and of those refused.
+    pub fn has_room(&self) -> bool {
+        match self.when_full {
+            WhenFull::Drop => true,
+            WhenFull::Refuse => {
+                !self.failing.load(Ordering::Relaxed)
+                    && self.used.load(Ordering::Relaxed) < self.max_bytes - self.max_bytes / 8
+            }
+        }
+    }
+
+    /// Writes the record. When this returns `Ok`, the record survives the death of this process.
+    ///
+    /// Call it before the response ends. It takes a few microseconds and never waits for another thread.
+    ///
+    /// # Errors
+    /// The record is not written. With [`WhenFull::Drop`] a record for which there is no room is counted, and that is
+    /// not an error.
+    pub fn record(&self, record: &AuditRecord) -> Result<(), Unrecorded> {
+        self.append(&Record::from(record))
+    }
+
+    fn append(&self, record: &Record) -> Result<(), Unrecorded> {
+        if self.used.load(Ordering::Relaxed) >= self.max_bytes {
+            self.dropped.add(1, &[]);
+            return match self.when_full {
+                WhenFull::Refuse => Err(Unrecorded::Full),
+                WhenFull::Drop => Ok(()),
+            };
+        }
+        let appended = self.in_a_free_lane(|lane| lane.append(record));
+        self.failing
+            .store(matches!(appended, Err(Unrecorded::Disk(_))), Ordering::Relaxed);
+        match appended {
+            Ok(grown) => {
+                self.used.fetch_add(grown, Ordering::Relaxed);
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                self.written.notify_one();
+                Ok(())
+            }
+            Err(unrecorded) => {
+                self.dropped.add(1, &[]);
+                match (self.when_full, unrecorded) {
+                    (WhenFull::Drop, Unrecorded::Disk(error)) => {
+                        tracing::error!(%error, "an audit record is lost");
+                        Ok(())
+                    }
+                    (_, unrecorded) => Err(unrecorded),
+                }
+            }
+        }
+    }
+
+    /// There are more lanes than threads, so one is free but for the moment in which two look at the same one.
+    fn in_a_free_lane(
+        &self,
+        write: impl Fn(&mut Lane) -> Result<u64, Unrecorded>,
+    ) -> Result<u64, Unrecorded> {
+        let preferred = preferred_lane();
+        loop {
+            let mut failure = None;
+            let mut taken = 0;
+            for step in 0..self.lanes.len() {
+                let lane = self.lanes.get((preferred + step) % self.lanes.len());
+                match lane.map(Mutex::try_lock) {
+                    Some(Ok(mut lane)) => match write(&mut lane) {
+                        Err(Unrecorded::Disk(error)) => failure = Some(Unrecorded::Disk(error)),
+                        done => return done,
+                    },
+                    Some(Err(TryLockError::WouldBlock)) => taken += 1,
+                    // A thread died in it: its file may end anywhere, so it is written to no more.
+                    Some(Err(TryLockError::Poisoned(_))) | None => {}
+                }
+            }
+            if taken == 0 {
+                let all_dead = || Unrecorded::Disk(io::Error::other("no lane is left"));
+                return Err(failure.unwrap_or_else(all_dead));
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until something was written since the last call.
+    async fn written(&self) {
+        self.written.notified().await;
+    }
+
+    /// Takes note of what the upload has got rid of.
+    fn released(&self, records: u64, bytes: u64) {
+        let minus = |by: u64| move |now: u64| Some(now.saturating_sub(by));
+        let relaxed = Ordering::Relaxed;
+        let _ = self.waiting.fetch_update(relaxed, relaxed, minus(records));
+        let _ = self.used.fetch_update(relaxed, relaxed, minus(bytes));
+    }
+
+    /// Records written and not yet stored by the control plane.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Publishes `turnpike.audit.queued`.
+    fn observe(self: &Arc<Self>) {
+        let audit = Arc::downgrade(self);
+        metrics::audit_queued(move || Some(audit.upgrade()?.waiting()));
+    }
+}
+
+/// Each thread begins to look at a lane of its own, so that threads seldom meet.
+fn preferred_lane() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static PREFERRED: Cell<usize> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed));
+    }
+    PREFERRED.with(Cell::get)
+}

@@ -1,0 +1,203 @@
+//! Reads one epoch of the spool from its oldest record on, across its segments, and forgets what is acknowledged.
+//!
+//! Sending is left to [`super::upload`]. A record may be read again after [`Tail::rewind`], for it may be sent again.
+
+use std::{collections::VecDeque, fs, io, path::PathBuf, sync::Arc};
+
+use turnpike_proto::audit::v1::Record;
+
+use super::{
+    frame,
+    lane::Progress,
+    segment::{Name, Next, Reader},
+};
+
+/// Consecutive records of one epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Run {
+    pub(super) epoch: u64,
+    pub(super) first: u64,
+    pub(super) records: Vec<Record>,
+}
+
+impl Run {
+    /// The sequence of the last record.
+    pub(super) fn last(&self) -> u64 {
+        self.first + self.records.len() as u64 - 1
+    }
+}
+
+/// How much goes into one [`Run`]. A single record is taken whatever its size.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+}
+
+/// The reading end of a lane, or of what an earlier process left.
+#[derive(Debug)]
+pub(super) struct Tail {
+    folder: Arc<PathBuf>,
+    progress: Arc<Progress>,
+    /// Nobody writes to this epoch any more.
+    finished: bool,
+    /// Segments read to their end and not yet deleted, with the last sequence of each.
+    behind: VecDeque<(u64, u64)>,
+    /// The segment that is read now.
+    number: u64,
+    reader: Option<Reader>,
+    /// The sequence of the next record to read.
+    next: u64,
+    /// Every record up to here is stored by the control plane.
+    acknowledged: u64,
+}
+
+impl Tail {
+    /// Reads the epoch from the segment of this number on, whose first record has this sequence.
+    pub(super) fn new(
+        folder: Arc<PathBuf>,
+        progress: Arc<Progress>,
+        finished: bool,
+        number: u64,
+        first: u64,
+    ) -> Self {
+        Self {
+            folder,
+            progress,
+            finished,
+            behind: VecDeque::new(),
+            number,
+            reader: None,
+            next: first,
+            acknowledged: first.saturating_sub(1),
+        }
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.progress.epoch
+    }
+
+    /// How many records wait for their acknowledgement.
+    pub(super) fn waiting(&self) -> u64 {
+        self.progress.written().saturating_sub(self.acknowledged)
+    }
+
+    /// Whether there is something to read.
+    pub(super) fn has_more(&self) -> bool {
+        self.next <= self.progress.written()
+    }
+
+    /// Whether it is all acknowledged and nothing will come.
+    pub(super) fn is_done(&self) -> bool {
+        self.finished && self.waiting() == 0
+    }
+
+    /// The next records, `None` where there are none now.
+    pub(super) fn read(&mut self, bounds: Bounds) -> io::Result<Option<Run>> {
+        let written = self.progress.written();
+        let first = self.next;
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while self.next <= written && records.len() < bounds.records && bytes < bounds.bytes {
+            let (record, length) = self.read_one()?;
+            records.push(record);
+            bytes += length;
+        }
+        Ok((!records.is_empty()).then(|| Run {
+            epoch: self.epoch(),
+            first,
+            records,
+        }))
+    }
+
+    /// Only called where the record is known to be written.
+    fn read_one(&mut self) -> io::Result<(Record, usize)> {
+        loop {
+            let name = self.name(self.number);
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                None => {
+                    let opened = Reader::open(&self.folder, name)?.ok_or_else(|| damaged(name))?;
+                    self.reader.insert(opened)
+                }
+            };
+            match reader.next()? {
+                Next::Record(sequence, record, length) if sequence == self.next => {
+                    self.next += 1;
+                    return Ok((*record, length));
+                }
+                // After a rewind: read before, and acknowledged meanwhile.
+                Next::Record(sequence, ..) if sequence < self.next => {}
+                // The record is written, but not here: the lane has gone on to its next file.
+                Next::End => {
+                    self.behind.push_back((self.number, self.next - 1));
+                    self.number += 1;
+                    self.reader = None;
+                }
+                Next::Record(..) | Next::Torn | Next::Damaged => return Err(damaged(name)),
+            }
+        }
+    }
+
+    /// Takes note of what is stored, and deletes the segments that hold nothing else. Answers the bytes freed.
+    pub(super) fn acknowledge(&mut self, stored: u64) -> u64 {
+        // Never beyond what was sent, whatever the other side claims.
+        self.acknowledged = self.acknowledged.max(stored.min(self.next - 1));
+        let mut freed = 0;
+        while let Some((number, _)) = self.behind.pop_front_if(|(_, last)| *last <= self.acknowledged) {
+            freed += self.delete(number);
+        }
+        if self.is_done() {
+            self.reader = None;
+            freed += self.delete(self.number);
+        }
+        freed
+    }
+
+    /// Says that nobody writes any more.
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// Goes back to the first record that is not acknowledged.
+    pub(super) fn rewind(&mut self) {
+        self.next = self.acknowledged + 1;
+        self.reader = None;
+        if let Some((oldest, _)) = self.behind.front() {
+            self.number = *oldest;
+        }
+        self.behind.clear();
+    }
+
+    fn delete(&self, number: u64) -> u64 {
+        let path = self.name(number).path(&self.folder);
+        let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        match fs::remove_file(&path) {
+            Ok(()) => length,
+            Err(refused) if refused.kind() == io::ErrorKind::NotFound => 0,
+            Err(refused) => {
+                // It is sent again at the next start, which changes nothing.
+                tracing::warn!(path = %path.display(), error = %refused, "cannot delete an uploaded audit segment");
+                0
+            }
+        }
+    }
+
+    fn name(&self, number: u64) -> Name {
+        Name {
+            epoch: self.epoch(),
+            number,
+        }
+    }
+}
+
+fn damaged(name: Name) -> io::Error {
+    let Name { epoch, number } = name;
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!(
+            "audit segment {epoch}-{number} is damaged where it had been whole (frames of at most {} bytes)",
+            frame::LARGEST
+        ),
+    )
+}

@@ -1,0 +1,131 @@
+//! What is still to be sent, over all epochs, and what is on its way. Knows no connection.
+
+use std::{collections::VecDeque, io, sync::Arc};
+
+use turnpike_proto::audit::v1::Batch;
+
+use crate::audit::{
+    Audit,
+    open::SpoolReader,
+    tail::{Bounds, Run, Tail},
+};
+
+/// Reads the epochs in turn, so that a long backlog of one does not hold up the others.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    edge: Arc<str>,
+    audit: Arc<Audit>,
+    tails: Vec<Tail>,
+    turn: usize,
+    /// The last sequence of each batch on its way, by epoch, in the order of sending.
+    in_flight: VecDeque<(u64, u64)>,
+    /// Records acknowledged since the start.
+    acknowledged: u64,
+    finished: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(edge: Arc<str>, audit: Arc<Audit>, reader: SpoolReader) -> Self {
+        Self {
+            edge,
+            audit,
+            tails: reader.tails,
+            turn: 0,
+            in_flight: VecDeque::new(),
+            acknowledged: 0,
+            finished: false,
+        }
+    }
+
+    /// Batches sent and not yet acknowledged.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Records acknowledged since the start.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Records that the control plane has not acknowledged.
+    pub(super) fn waiting(&self) -> u64 {
+        self.tails.iter().map(Tail::waiting).sum()
+    }
+
+    /// Says that nothing is written any more: what is here is the rest.
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
+        self.tails.iter_mut().for_each(Tail::finish);
+        self.sweep();
+    }
+
+    /// Whether everything is stored and nothing will come.
+    pub(super) fn is_done(&self) -> bool {
+        self.finished && self.tails.is_empty()
+    }
+
+    /// Forgets what is on its way, so that it is read again.
+    pub(super) fn rewind(&mut self) {
+        self.in_flight.clear();
+        self.tails.iter_mut().for_each(Tail::rewind);
+    }
+
+    /// Returns as soon as there is something to read.
+    pub(super) async fn new_records(&self) {
+        while !self.tails.iter().any(Tail::has_more) {
+            self.audit.written().await;
+        }
+    }
+
+    /// The next batch, `None` where there is nothing to read now. It counts as on its way.
+    pub(super) fn read(&mut self, bounds: Bounds) -> io::Result<Option<Batch>> {
+        for _ in 0..self.tails.len() {
+            self.turn = (self.turn + 1) % self.tails.len();
+            let Some(tail) = self.tails.get_mut(self.turn) else {
+                continue;
+            };
+            if !tail.has_more() {
+                continue;
+            }
+            // From the page cache in the common case, and never more than one batch at a time.
+            if let Some(run) = tail.read(bounds)? {
+                self.in_flight.push_back((run.epoch, run.last()));
+                let Run {
+                    epoch,
+                    first,
+                    records,
+                } = run;
+                return Ok(Some(Batch {
+                    edge: self.edge.as_ref().to_owned(),
+                    epoch,
+                    first,
+                    records,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every record of the epoch up to this sequence is stored.
+    pub(super) fn acknowledge(&mut self, epoch: u64, stored: u64) {
+        self.in_flight
+            .retain(|(sent, last)| *sent != epoch || *last > stored);
+        if let Some(tail) = self.tails.iter_mut().find(|tail| tail.epoch() == epoch) {
+            let waiting = tail.waiting();
+            let freed = tail.acknowledge(stored);
+            let released = waiting.saturating_sub(tail.waiting());
+            self.acknowledged += released;
+            self.audit.released(released, freed);
+            self.sweep();
+        }
+    }
+
+    fn sweep(&mut self) {
+        for tail in &mut self.tails {
+            if tail.is_done() {
+                self.audit.released(0, tail.acknowledge(0));
+            }
+        }
+        self.tails.retain(|tail| !tail.is_done());
+    }
+}

@@ -1,0 +1,92 @@
+//! The snapshot that requests are judged by: one writer swaps it, every request loads it once.
+
+use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+
+use arc_swap::{ArcSwapOption, Guard};
+use tokio::{sync::watch, time::timeout};
+use turnpike_access::{log::Position, snapshot::Snapshot};
+
+/// Holds the last good snapshot, or none until the first has come.
+#[derive(Debug)]
+pub struct Current {
+    snapshot: ArcSwapOption<Snapshot>,
+    position: watch::Sender<Option<Position>>,
+}
+
+/// The snapshot of one request.
+///
+/// It can't be held across an await in a task that may change threads: it is not `Send`, so that such code does not
+/// compile. One request, one snapshot, and no old one is kept alive by a slow client. Take what the rest of the
+/// request needs out of it.
+pub struct Loaded {
+    guard: Guard<Option<Arc<Snapshot>>>,
+    _stays_here: PhantomData<*const ()>,
+}
+
+impl Default for Current {
+    fn default() -> Self {
+        Self {
+            snapshot: ArcSwapOption::empty(),
+            position: watch::Sender::new(None),
+        }
+    }
+}
+
+impl Current {
+    /// The snapshot now; `None`: the edge has never had one and can't decide anything.
+    pub fn load(&self) -> Option<Loaded> {
+        let guard = self.snapshot.load();
+        guard.is_some().then_some(Loaded {
+            guard,
+            _stays_here: PhantomData,
+        })
+    }
+
+    /// The position now; `None` before the first snapshot.
+    pub fn position(&self) -> Option<Position> {
+        *self.position.borrow()
+    }
+
+    /// Tells of every change of the position, the newest only.
+    pub fn positions(&self) -> watch::Receiver<Option<Position>> {
+        self.position.subscribe()
+    }
+
+    /// Swaps the snapshot. One that stands before the present one is not taken: `false`.
+    pub fn store(&self, snapshot: Arc<Snapshot>) -> bool {
+        let position = snapshot.position();
+        // The watch's lock orders writers; requests do not take it.
+        self.position.send_if_modified(|held| {
+            let forward = held.is_none_or(|held| held <= position);
+            if forward {
+                self.snapshot.store(Some(snapshot));
+                *held = Some(position);
+            }
+            forward
+        })
+    }
+
+    /// Waits until the position is reached, at most so long. Whether it is.
+    pub async fn wait_for(&self, position: Position, at_most: Duration) -> bool {
+        let mut positions = self.position.subscribe();
+        let reached = positions.wait_for(|held| held.is_some_and(|held| held >= position));
+        timeout(at_most, reached)
+            .await
+            .is_ok_and(|changed| changed.is_ok())
+    }
+
+    /// A copy to fold on. It shares everything with the one that requests load.
+    pub(crate) fn copy(&self) -> Option<Snapshot> {
+        self.snapshot.load().as_deref().cloned()
+    }
+}
+
+impl Deref for Loaded {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        // `load` makes none without a snapshot; the empty one allows nothing.
+        static EMPTY: std::sync::LazyLock<Snapshot> = std::sync::LazyLock::new(Snapshot::default);
+        self.guard.as_deref().unwrap_or(&EMPTY)
+    }
+}

@@ -1,0 +1,250 @@
+//! One edge from its start to its end, each a sequence that can be read.
+
+use std::{fs, io, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc};
+
+use rustls::pki_types::CertificateDer;
+use tokio::{net::TcpListener, sync::watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use turnpike_runtime::{
+    bus::SharedBus,
+    clock,
+    keyring::{Keyring, KeyringError},
+    random,
+    readiness::Readiness,
+    task::Tasks,
+    tls::TlsError,
+};
+
+use crate::{
+    audit::{Audit, Opened, SpoolSettings, upload::Upload},
+    connect::{self, ControlPlane, EdgeToken},
+    current::Current,
+    metrics::Metrics,
+    proxy::{Parts, State},
+    serving,
+    settings::{InvalidSettings, Settings, name},
+    sync::{Identity, Standing, Sync},
+};
+
+/// Why an edge did not start. What may come later, such as the control plane, is waited for instead.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting can't be followed.
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
+    /// The keyring is not one.
+    #[error("--keyring: {0}")]
+    Keyring(#[from] KeyringError),
+    /// A certificate, a key or the authorities can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The cryptography can't be set up.
+    #[error("cannot set up TLS: {0}")]
+    Cryptography(#[from] rustls::Error),
+    /// The control plane can't be spoken to as the settings say.
+    #[error(transparent)]
+    Connect(#[from] connect::Unconnectable),
+    /// The data folder can't be used.
+    #[error("cannot use the data folder {0}: {1}")]
+    Data(String, #[source] io::Error),
+    /// An address can't be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+}
+
+/// A running edge.
+pub struct Edge {
+    /// Where clients connect.
+    pub data: SocketAddr,
+    /// Where health and metrics are.
+    pub operations: SocketAddr,
+    /// The state that requests are judged by.
+    pub current: Arc<Current>,
+    /// Where the edge stands.
+    pub standing: watch::Receiver<Standing>,
+    /// Whether it can serve.
+    pub readiness: Readiness,
+    tasks: Tasks,
+    serving: Tasks,
+    writers_done: watch::Sender<bool>,
+    done: CancellationToken,
+    settings: Settings,
+}
+
+impl Edge {
+    /// Starts everything, in the order in which each needs the one before. Without a `bus` the edge follows the
+    /// control plane alone. `tasks` carries the signal to end.
+    ///
+    /// # Errors
+    /// What waiting can't make good. Nothing is left running then but what `tasks` joins.
+    pub async fn start(settings: Settings, bus: Option<SharedBus>, tasks: Tasks) -> Result<Self, StartError> {
+        let Ground {
+            keyring,
+            channel,
+            secured,
+            authorities,
+        } = Ground::of(&settings)?;
+        let readiness = Readiness::new();
+        let condition = readiness.condition("snapshot", "starting");
+
+        let unusable = |error| StartError::Data(settings.data_dir.display().to_string(), error);
+        let epoch = u64::try_from(clock::now().as_micros()).unwrap_or_default();
+        let opened = open_spool(&settings, epoch).map_err(unusable)?;
+        let edge = name_of(&settings).map_err(unusable)?;
+
+        let data = listen(settings.listen).await?;
+        let operations = listen(settings.operations_listen).await?;
+
+        let current = Arc::new(Current::default());
+        let done = CancellationToken::new();
+        let sync = Sync {
+            channel: channel.clone(),
+            control_plane: settings.control_plane.clone(),
+            bus,
+            identity: identity(&settings, edge.clone(), epoch),
+            current: current.clone(),
+            condition,
+        };
+        let standing = sync.start(&tasks, &done);
+        let (writers_done, done_writing) = watch::channel(false);
+        let upload = Upload {
+            edge,
+            channel,
+            audit: opened.audit.clone(),
+            reader: opened.reader,
+        };
+        tasks.spawn_essential("audit-upload", upload.run_until(done_writing));
+
+        let started = Self {
+            data: address(&data, settings.listen)?,
+            operations: address(&operations, settings.operations_listen)?,
+            current: current.clone(),
+            standing,
+            readiness,
+            serving: Tasks::new(tasks.shutdown().clone()),
+            tasks,
+            writers_done,
+            done,
+            settings,
+        };
+        let state = State::new(Parts {
+            current,
+            audit: opened.audit,
+            keyring,
+            limits: started.settings.limits.clone(),
+            authorities,
+            region: Arc::from(started.settings.region.as_str()),
+            tasks: started.serving.clone(),
+            metrics: Metrics::default(),
+        })?;
+        serving::start(data, operations, secured, state, &started);
+        tracing::info!(data = %started.data, operations = %started.operations, "edge started");
+        Ok(started)
+    }
+
+    /// The tasks that answer requests. They are joined before the audit is flushed.
+    pub fn serving(&self) -> &Tasks {
+        &self.serving
+    }
+
+    /// Waits for the signal to end, and then ends: requests under way first, then the audit, then the goodbye.
+    pub async fn join(self) {
+        self.tasks.shutdown().cancelled().await;
+        if let Err(unfinished) = self.serving.join(self.settings.limits.drain_timeout).await {
+            tracing::warn!(%unfinished, "requests were cut at the end of the drain timeout");
+        }
+        // Nobody writes audit records any more; the upload ends when all are stored, or at its bound.
+        self.writers_done.send_replace(true);
+        self.done.cancel();
+        if let Err(unfinished) = self.tasks.join(crate::audit::upload::FLUSH * 2).await {
+            tracing::warn!(%unfinished, "ended with tasks still running");
+        }
+        tracing::info!("edge ended");
+    }
+}
+
+/// What the settings lead to before anything is opened.
+struct Ground {
+    keyring: Arc<Keyring>,
+    channel: ControlPlane,
+    secured: Option<TlsAcceptor>,
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+impl Ground {
+    fn of(settings: &Settings) -> Result<Self, StartError> {
+        let control_plane = settings.control_plane()?;
+        let keyring = Arc::new(Keyring::parse(&settings.keyring)?);
+        let token = EdgeToken::of(Some(&keyring));
+        let channel = connect::channel(control_plane, settings.ca_file.as_deref(), token)?;
+        let secured = serving::tls(settings)?;
+        let authorities = serving::authorities(settings)?;
+        Ok(Self {
+            keyring,
+            channel,
+            secured,
+            authorities,
+        })
+    }
+}
+
+fn identity(settings: &Settings, edge: Arc<str>, epoch: u64) -> Identity {
+    let region = Arc::from(settings.region.as_str());
+    Identity {
+        edge,
+        region,
+        version: Arc::from(env!("CARGO_PKG_VERSION")),
+        epoch,
+    }
+}
+
+fn name_of(settings: &Settings) -> io::Result<Arc<str>> {
+    let name = match &settings.name {
+        Some(name) => name.clone(),
+        None => name::keep(&settings.data_dir, u128::from_le_bytes(random::bytes()))?,
+    };
+    Ok(Arc::from(name.as_str()))
+}
+
+/// Makes the data folder, for this user alone: audit records say who did what.
+fn open_spool(settings: &Settings, now_us: u64) -> io::Result<Opened> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&settings.data_dir)?;
+    let opened = Audit::open(
+        &SpoolSettings {
+            folder: settings.data_dir.join("spool"),
+            max_bytes: settings.spool_max_bytes.get(),
+            when_full: settings.spool_full,
+            lanes: settings.threads() + 1,
+        },
+        now_us,
+    )?;
+    let report = &opened.report;
+    if report.records > 0 || report.torn_bytes > 0 {
+        let (records, torn_bytes) = (report.records, report.torn_bytes);
+        tracing::info!(
+            records,
+            torn_bytes,
+            "found audit records of an earlier run; uploading them"
+        );
+    }
+    for path in &report.set_aside {
+        tracing::error!(path = %path.display(), "an audit segment is damaged: records are lost; it is kept for you to look at");
+    }
+    Ok(opened)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let refused = |error| StartError::Listen(address, error);
+    TcpListener::bind(address).await.map_err(refused)
+}
+
+/// The address really bound, which differs from the one wanted where the port was 0.
+fn address(listener: &TcpListener, wanted: SocketAddr) -> Result<SocketAddr, StartError> {
+    listener
+        .local_addr()
+        .map_err(|error| StartError::Listen(wanted, error))
+}

@@ -1,0 +1,247 @@
+//! The provider's answer on its way to the client: metered, timed, and recorded before its last byte leaves.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+use turnpike_access::audit::Ending;
+
+use super::{
+    meter::{self, Reported, SseMeter},
+    reject::Refusal,
+    route::Endpoint,
+    state::{RequestId, State},
+    ticket::Ticket,
+};
+
+mod drain;
+
+/// The largest answer that is kept in order to read its usage at the end; a larger one passes unmetered.
+const JSON_LIMIT: usize = 8 << 20;
+
+/// The response could not be finished, and the connection must show it.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The provider broke off.
+    #[error("the provider broke off: {0}")]
+    Upstream(#[from] hyper::Error),
+    /// The provider went silent.
+    #[error("the provider went silent")]
+    Silent,
+    /// The audit could not be written.
+    #[error("the request could not be recorded")]
+    Unrecorded,
+}
+
+/// The body of a response to a client.
+pub enum AnswerBody {
+    /// Made by the edge, recorded already.
+    Ready(Option<Bytes>),
+    /// Passed on from a provider.
+    Relayed(Box<Relay>),
+}
+
+/// How usage is read off an answer.
+pub(super) enum Meter {
+    Json(Endpoint, BytesMut),
+    Sse(Box<SseMeter>),
+    /// Sound, pictures, encoded or overlong bodies.
+    Blind,
+}
+
+/// A provider's answer under way.
+pub struct Relay {
+    /// `None` once it has ended, or was handed over for draining.
+    upstream: Option<Incoming>,
+    meter: Meter,
+    endpoint: Endpoint,
+    out: VecDeque<Bytes>,
+    pieces: Vec<Bytes>,
+    ticket: Ticket,
+    begun: bool,
+    id: RequestId,
+    idle_timeout: Duration,
+    idle: Pin<Box<Sleep>>,
+    state: Arc<State>,
+}
+
+impl Relay {
+    pub(super) fn new(
+        state: &Arc<State>,
+        upstream: Incoming,
+        endpoint: Endpoint,
+        meter: Meter,
+        ticket: Ticket,
+        id: RequestId,
+    ) -> Self {
+        let idle_timeout = state.limits.idle_timeout;
+        Self {
+            upstream: Some(upstream),
+            meter,
+            endpoint,
+            out: VecDeque::new(),
+            pieces: Vec::new(),
+            ticket,
+            begun: false,
+            id,
+            idle_timeout,
+            idle: Box::pin(tokio::time::sleep(idle_timeout)),
+            state: state.clone(),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        loop {
+            if let Some(piece) = self.out.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            let Some(upstream) = &mut self.upstream else {
+                return Poll::Ready(None);
+            };
+            let Poll::Ready(frame) = Pin::new(upstream).poll_frame(cx) else {
+                ready!(self.idle.as_mut().poll(cx));
+                return Poll::Ready(self.fail(&Refusal::UpstreamTimeout, Broken::Silent));
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    // Trailers are dropped: they are hop-by-hop here.
+                    if let Ok(data) = frame.into_data()
+                        && let Err(broken) = self.take(data)
+                    {
+                        return Poll::Ready(Some(Err(broken)));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(self.fail(&Refusal::UpstreamInvalid, error.into())),
+                None => {
+                    if let Err(broken) = self.end() {
+                        return Poll::Ready(Some(Err(broken)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Meters a piece and queues what may be passed on. The record is written before the last of it.
+    fn take(&mut self, data: Bytes) -> Result<(), Broken> {
+        if !self.begun {
+            self.begun = true;
+            self.ticket.first_byte();
+        }
+        let deadline = Instant::now() + self.idle_timeout;
+        self.idle.as_mut().reset(deadline);
+        match &mut self.meter {
+            Meter::Sse(meter) => {
+                meter.push(data, &mut self.pieces);
+                self.out.extend(self.pieces.drain(..));
+                if meter.terminal() {
+                    return self.record(Ending::Complete);
+                }
+            }
+            Meter::Json(_, held) => {
+                if held.len() + data.len() > JSON_LIMIT {
+                    self.meter = Meter::Blind;
+                } else {
+                    held.extend_from_slice(&data);
+                }
+                self.out.push_back(data);
+            }
+            Meter::Blind => self.out.push_back(data),
+        }
+        // A body of announced length is over with its last byte, not after it.
+        if self.upstream.as_ref().is_some_and(Body::is_end_stream) {
+            self.end()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
+        self.upstream = None;
+        if let Meter::Sse(meter) = &mut self.meter {
+            meter.finish(&mut self.pieces);
+            self.out.extend(self.pieces.drain(..));
+        }
+        self.record(Ending::Complete)
+    }
+
+    /// The answer can't be finished. A stream says so in its own way; anything else is cut.
+    fn fail(&mut self, refusal: &Refusal, broken: Broken) -> Option<Result<Frame<Bytes>, Broken>> {
+        self.upstream = None;
+        tracing::warn!(request = %self.id.request(), error = %broken, "a provider's answer broke off");
+        if let Err(broken) = self.record(Ending::UpstreamBroke) {
+            return Some(Err(broken));
+        }
+        match &mut self.meter {
+            Meter::Sse(meter) if !meter.terminal() => {
+                let event = refusal.sse_event(self.endpoint, self.id.request());
+                Some(Ok(Frame::data(event)))
+            }
+            Meter::Sse(_) => None,
+            _ => Some(Err(broken)),
+        }
+    }
+
+    /// Whether fewer bytes may leave than came.
+    pub(super) fn may_withhold(&self) -> bool {
+        matches!(self.meter, Meter::Sse(_))
+    }
+
+    fn reported(&self) -> Reported {
+        match &self.meter {
+            Meter::Sse(meter) => meter.reported().clone(),
+            Meter::Json(endpoint, held) => meter::read_json(*endpoint, held),
+            Meter::Blind => Reported::default(),
+        }
+    }
+
+    /// Writes the record, once.
+    fn record(&mut self, ending: Ending) -> Result<(), Broken> {
+        let reported = self.reported();
+        self.ticket.note(|record| record.usage = reported.usage);
+        self.ticket.finish(ending).map_err(|_| Broken::Unrecorded)
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.get_mut() {
+            Self::Ready(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Relayed(relay) => relay.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Ready(bytes) => bytes.is_none(),
+            Self::Relayed(relay) => relay.upstream.is_none() && relay.out.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Ready(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            // Events may be withheld from a stream; everything else is passed on as long as it is.
+            Self::Relayed(relay) => match (&relay.meter, &relay.upstream) {
+                (Meter::Json(..) | Meter::Blind, Some(upstream)) if !relay.begun => upstream.size_hint(),
+                _ => SizeHint::default(),
+            },
+        }
+    }
+}
+
+impl From<Bytes> for AnswerBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::Ready((!bytes.is_empty()).then_some(bytes))
+    }
+}

@@ -1,0 +1,372 @@
+//! The story of one request, from its head to the head of its answer.
+
+use std::{net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
+    request::Parts,
+};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use turnpike_access::{
+    audit::{Ending, Outcome},
+    credential::PresentedKey,
+    log::Position,
+};
+
+use super::{
+    answer::{AnswerBody, Meter, Relay},
+    asked::Asked,
+    forward::{Answer, Outgoing},
+    headers,
+    judge::{self, Approved, Question},
+    metadata,
+    meter::SseMeter,
+    models::{self, Shape},
+    receive::receive,
+    reject::{ANTHROPIC_REQUEST_ID, REQUEST_ID, Refusal},
+    route::{self, Dialect, Endpoint, Match, ModelIn, RouteError},
+    state::{POSITION_WAIT, RequestId, State},
+    ticket::{Ticket, cut},
+};
+
+const DECISION: HeaderName = HeaderName::from_static("x-turnpike-decision");
+const POSITION: HeaderName = HeaderName::from_static("x-turnpike-position");
+const MODEL: HeaderName = HeaderName::from_static("x-turnpike-model");
+const FALLBACK: HeaderName = HeaderName::from_static("x-turnpike-fallback");
+const PROVIDER: HeaderName = HeaderName::from_static("x-turnpike-provider");
+const MIN_POSITION: HeaderName = HeaderName::from_static("x-turnpike-min-position");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// A body up to this size is read before the caller is looked up; a larger one is read for known callers only.
+const SMALL_BODY: u64 = 64 * 1024;
+
+/// Answers a request. There is an answer to everything.
+pub(super) async fn handle(
+    state: Arc<State>,
+    client: Option<IpAddr>,
+    request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    let id = state.next_id();
+    let dialect = route::dialect_of(request.uri().path());
+    let mut ticket = Ticket::begin(&state, &id, client);
+    let (head, body) = request.into_parts();
+    match answer(&state, client, &head, body, &id, &mut ticket).await {
+        Ok(response) => finish(response, dialect, &id),
+        Err(refusal) => {
+            attribute(&state, &head.headers, &mut ticket);
+            refuse(&refusal, dialect, &id, &mut ticket).map(AnswerBody::from)
+        }
+    }
+}
+
+async fn answer(
+    state: &Arc<State>,
+    client: Option<IpAddr>,
+    head: &Parts,
+    body: Incoming,
+    id: &RequestId,
+    ticket: &mut Ticket,
+) -> Result<Response<AnswerBody>, Refusal> {
+    let Match { route, model } = route::find(&head.method, head.uri.path()).map_err(no_route)?;
+    ticket.note_route(route);
+    ticket.trace(route, &head.headers);
+    check_head(state, head, ticket)?;
+    let key = key(&head.headers)?;
+    if !state.audit.has_room() {
+        return Err(unavailable("audit_full"));
+    }
+    await_position(state, &head.headers).await?;
+    match route.model {
+        ModelIn::Nowhere => list(state, client, head, &key, None, ticket),
+        ModelIn::Path if route.endpoint == Endpoint::GetModel => {
+            list(state, client, head, &key, model.as_deref(), ticket)
+        }
+        _ => {
+            if body.size_hint().upper().is_none_or(|size| size > SMALL_BODY) {
+                judge::admit(state, &key, ticket)?;
+            }
+            let body = match receive(body, &state.limits).await {
+                Ok(body) => body,
+                Err(refusal) => return Err(after_admission(state, &key, ticket, refusal)),
+            };
+            let asked = Asked::read(route, model.as_deref(), &head.headers, &body);
+            let asked = asked.map_err(|refusal| after_admission(state, &key, ticket, refusal))?;
+            let question = Question {
+                route,
+                key,
+                client,
+                model: asked.model(),
+                provider: header(&head.headers, &PROVIDER),
+                accepts_fallback: header(&head.headers, &FALLBACK) != Some("none"),
+            };
+            let approved = judge::judge(state, &question, id, ticket)?;
+            let outgoing = asked.outgoing(&approved, route, head, &body);
+            relay(state, &approved, outgoing, asked.streams(), id, ticket).await
+        }
+    }
+}
+
+/// Who is nobody learns that and no more, whatever else is wrong with the request; and what is wrong with a known
+/// caller's request is recorded as theirs.
+fn after_admission(state: &State, key: &PresentedKey<'_>, ticket: &mut Ticket, refusal: Refusal) -> Refusal {
+    judge::admit(state, key, ticket).err().unwrap_or(refusal)
+}
+
+/// What must be right about any request's head.
+fn check_head(state: &State, head: &Parts, ticket: &mut Ticket) -> Result<(), Refusal> {
+    let size: usize = head
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    if size as u64 > state.limits.header_limit.get() {
+        return Err(Refusal::HeadersTooLarge);
+    }
+    // The listener saw it where the header map no longer tells.
+    if let Some(error) = head.extensions.get::<headers::AmbiguousLength>() {
+        return Err(malformed(error));
+    }
+    headers::check_length(&head.headers).map_err(|error| malformed(&error))?;
+    let pairs = metadata::from_headers(&head.headers).map_err(|error| malformed(&error))?;
+    ticket.note(|record| {
+        record.metadata = pairs;
+        record.user_agent = header(&head.headers, &USER_AGENT).map(cut);
+        record.trace_id = record.trace_id.take().or_else(|| trace_id(&head.headers));
+    });
+    Ok(())
+}
+
+fn key(headers: &HeaderMap) -> Result<PresentedKey<'_>, Refusal> {
+    let malformed = Refusal::Unauthenticated {
+        reason: "credential_malformed",
+    };
+    match headers::credential(headers) {
+        Ok(Some(text)) => PresentedKey::parse(text).map_err(|_| malformed),
+        Ok(None) => Err(Refusal::Unauthenticated {
+            reason: "credential_missing",
+        }),
+        Err(headers::CredentialError::Malformed) => Err(malformed),
+        Err(headers::CredentialError::Conflicting | headers::CredentialError::Repeated) => {
+            Err(Refusal::ConflictingCredentials)
+        }
+    }
+}
+
+/// `x-turnpike-min-position`: whoever has just changed something may ask to be judged by it.
+async fn await_position(state: &State, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(text) = headers.get(MIN_POSITION) else {
+        return Ok(());
+    };
+    let number = text.to_str().ok().and_then(|text| text.parse().ok());
+    let position = Position::new(number.ok_or(Refusal::Malformed(
+        "x-turnpike-min-position must be a number.".into(),
+    ))?);
+    match state.current.wait_for(position, POSITION_WAIT).await {
+        true => Ok(()),
+        false => Err(unavailable("position_not_reached")),
+    }
+}
+
+/// Sends the request on, and lets the answer through.
+async fn relay(
+    state: &Arc<State>,
+    approved: &Approved,
+    outgoing: Outgoing,
+    streams: bool,
+    id: &RequestId,
+    ticket: &mut Ticket,
+) -> Result<Response<AnswerBody>, Refusal> {
+    let endpoint = outgoing.route.endpoint;
+    let mut outgoing = outgoing;
+    let call = approved
+        .target
+        .call(crate::metrics::operation(outgoing.route.action), &approved.model);
+    ticket.trace_call(call, &mut outgoing.headers);
+    let answer = state.upstream.send(approved, outgoing).await?;
+    let mut response = match answer {
+        Answer::Read(response) => {
+            let status = response.status().as_u16();
+            ticket.note(|record| (record.status, record.upstream_status) = (status, Some(status)));
+            ticket
+                .finish(Ending::Complete)
+                .map_err(|_| unavailable("audit_unavailable"))?;
+            response.map(AnswerBody::from)
+        }
+        Answer::Stream { response, asked } => {
+            let status = response.status().as_u16();
+            let meter = meter_for(response.headers(), endpoint, asked);
+            let streamed = streams && matches!(meter, Meter::Sse(_));
+            ticket.note(|record| {
+                (record.status, record.upstream_status) = (status, Some(status));
+                record.streamed = streamed;
+            });
+            let ticket = ticket.take();
+            response.map(|body| {
+                AnswerBody::Relayed(Box::new(Relay::new(
+                    state,
+                    body,
+                    endpoint,
+                    meter,
+                    ticket,
+                    id.clone(),
+                )))
+            })
+        }
+    };
+    let withheld = matches!(response.body(), AnswerBody::Relayed(relay) if relay.may_withhold());
+    let headers = response.headers_mut();
+    headers::prepare_response(headers);
+    if withheld {
+        headers.remove(CONTENT_LENGTH);
+    }
+    describe(headers, approved);
+    Ok(response)
+}
+
+fn meter_for(headers: &HeaderMap, endpoint: Endpoint, hide_usage: bool) -> Meter {
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Meter::Blind;
+    }
+    match header(headers, &CONTENT_TYPE) {
+        Some(text) if text.starts_with("text/event-stream") => {
+            Meter::Sse(Box::new(SseMeter::new(endpoint, hide_usage)))
+        }
+        Some(text) if text.starts_with("application/json") => Meter::Json(endpoint, Default::default()),
+        _ => Meter::Blind,
+    }
+}
+
+/// The list of models, or one of them.
+fn list(
+    state: &Arc<State>,
+    client: Option<IpAddr>,
+    head: &Parts,
+    key: &PresentedKey<'_>,
+    model: Option<&str>,
+    ticket: &mut Ticket,
+) -> Result<Response<AnswerBody>, Refusal> {
+    let snapshot = judge::load(state)?;
+    let position = snapshot.position().get();
+    ticket.note(|record| {
+        record.position = position;
+        record.model_requested = model.map(cut);
+    });
+    let caller = judge::identify(state, &snapshot, key, ticket)?;
+    let circumstances = judge::circumstances(ticket.time(), client);
+    let shape = if head.headers.contains_key(ANTHROPIC_VERSION) {
+        Shape::Anthropic
+    } else {
+        Shape::OpenAi
+    };
+    let body = match model {
+        None => models::list(&snapshot, &caller, circumstances, shape),
+        Some(model) => models::get(&snapshot, &caller, circumstances, shape, model)?,
+    };
+    ticket.note(|record| {
+        record.outcome = Outcome::Allowed;
+        record.reason = Arc::from("granted");
+        record.status = 200;
+    });
+    ticket
+        .finish(Ending::Complete)
+        .map_err(|_| unavailable("audit_unavailable"))?;
+    let mut response = Response::new(AnswerBody::from(body));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(POSITION, position.into());
+    Ok(response)
+}
+
+/// A request that was refused before its caller was looked at is recorded as the caller's all the same.
+fn attribute(state: &State, headers: &HeaderMap, ticket: &mut Ticket) {
+    if !ticket.identified()
+        && let Ok(key) = key(headers)
+    {
+        // Whether the key opens anything does not matter any more.
+        drop(judge::admit(state, &key, ticket));
+    }
+}
+
+/// The answer to a request that is refused, recorded.
+pub(super) fn refuse(
+    refusal: &Refusal,
+    dialect: Dialect,
+    id: &RequestId,
+    ticket: &mut Ticket,
+) -> Response<Bytes> {
+    ticket.note(|record| {
+        record.status = refusal.status().as_u16();
+        record.reason = Arc::from(refusal.reason());
+        record.ending = Ending::Complete;
+    });
+    let decision = ticket.decision();
+    let position = ticket.position();
+    let recorded = ticket.finish(Ending::Complete);
+    let unrecorded = unavailable("audit_unavailable");
+    let refusal = if recorded.is_ok() { refusal } else { &unrecorded };
+    let mut response = refusal.response(dialect, id.request());
+    let headers = response.headers_mut();
+    if let Some(decision) = decision.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        headers.insert(DECISION, decision);
+        headers.insert(POSITION, position.into());
+    }
+    response
+}
+
+/// What the edge says of a request that it let through.
+fn describe(headers: &mut HeaderMap, approved: &Approved) {
+    let mut insert = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    insert(DECISION, &approved.decision);
+    insert(MODEL, &approved.model);
+    if let Some(from) = &approved.fallback_from {
+        insert(FALLBACK, from);
+    }
+    headers.insert(POSITION, approved.position.into());
+}
+
+fn finish(mut response: Response<AnswerBody>, dialect: Dialect, id: &RequestId) -> Response<AnswerBody> {
+    if let Ok(value) = HeaderValue::from_str(id.request()) {
+        if dialect == Dialect::Anthropic {
+            response.headers_mut().insert(ANTHROPIC_REQUEST_ID, value.clone());
+        }
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+pub(super) fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The trace that the client began, by W3C Trace Context, section 3.2.2.
+fn trace_id(headers: &HeaderMap) -> Option<Arc<str>> {
+    let id = headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
+    let valid = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) && id.bytes().any(|b| b != b'0');
+    valid.then(|| Arc::from(id))
+}
+
+fn no_route(error: RouteError) -> Refusal {
+    match error {
+        RouteError::Malformed(sentence) => Refusal::Malformed(sentence.into()),
+        RouteError::NotFound => Refusal::RouteNotFound,
+        RouteError::MethodNotAllowed { allow } => Refusal::MethodNotAllowed { allow },
+    }
+}
+
+fn malformed(error: &dyn std::error::Error) -> Refusal {
+    Refusal::Malformed(error.to_string().into())
+}
+
+fn unavailable(reason: &'static str) -> Refusal {
+    Refusal::Unavailable {
+        reason,
+        retry_after: std::time::Duration::from_secs(1),
+    }
+}

@@ -1,0 +1,190 @@
+//! Who calls, and may they: on one snapshot, loaded once, and never across an await.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use turnpike_access::{
+    audit::Outcome,
+    authenticate::{Caller, authenticate},
+    choose::{Choice, ModelRequest, choose},
+    credential::PresentedKey,
+    grant::{AuthMethod, Circumstances},
+    id::{Id, Timestamp},
+    model::ProviderKind,
+    resolve::Unresolved,
+    snapshot::Snapshot,
+};
+
+use super::{
+    reject::Refusal,
+    route::Route,
+    state::{RequestId, State},
+    target::{Target, convention_name},
+    ticket::{Ticket, cut},
+};
+use crate::metrics::Labels;
+
+/// What a request asks for.
+pub(super) struct Question<'a> {
+    pub(super) route: &'static Route,
+    pub(super) key: PresentedKey<'a>,
+    pub(super) client: Option<IpAddr>,
+    /// The model as the client wrote it.
+    pub(super) model: &'a str,
+    /// `x-turnpike-provider`.
+    pub(super) provider: Option<&'a str>,
+    pub(super) accepts_fallback: bool,
+}
+
+/// The answer was yes: all that the rest of the request needs of the snapshot.
+pub(super) struct Approved {
+    pub(super) target: Arc<Target>,
+    /// The name that the provider knows the model by.
+    pub(super) upstream_model: String,
+    /// `provider/name`.
+    pub(super) model: Arc<str>,
+    pub(super) decision: String,
+    pub(super) position: u64,
+    /// The model that was asked for, where another is served.
+    pub(super) fallback_from: Option<Arc<str>>,
+}
+
+/// Refuses those who are nobody, before their large body is read. The judgement itself comes after the body.
+pub(super) fn admit(state: &State, key: &PresentedKey<'_>, ticket: &mut Ticket) -> Result<(), Refusal> {
+    let snapshot = load(state)?;
+    identify(state, &snapshot, key, ticket).map(|_| ())
+}
+
+/// Authenticates, resolves, decides, and finds the provider.
+pub(super) fn judge(
+    state: &State,
+    question: &Question<'_>,
+    id: &RequestId,
+    ticket: &mut Ticket,
+) -> Result<Approved, Refusal> {
+    let snapshot = load(state)?;
+    let position = snapshot.position().get();
+    ticket.note(|record| {
+        record.position = position;
+        record.model_requested = Some(cut(question.model));
+    });
+    let caller = identify(state, &snapshot, &question.key, ticket)?;
+    let request = ModelRequest {
+        action: question.route.action,
+        requested: question.model,
+        provider: question.provider,
+        circumstances: circumstances(ticket.time(), question.client),
+        accepts_fallback: question.accepts_fallback,
+    };
+    let choice = choose(&snapshot, &caller, &request).map_err(unresolved)?;
+    let decision = id.decision();
+    note_choice(ticket, &choice, &decision);
+    if !choice.decision.allowed() {
+        let reason = choice.decision.reason.as_str();
+        if caller.tenant.settings().hide_models {
+            return Err(Refusal::ModelNotFound { reason });
+        }
+        let model = Some(choice.model.id.as_str().into());
+        return Err(Refusal::Forbidden {
+            action: question.route.action,
+            model,
+            decision: decision.into(),
+            reason,
+        });
+    }
+    let target = state.targets.get(caller.tenant.name(), choice.model.provider)?;
+    serves(target.kind, question.route)?;
+    ticket.label(Labels {
+        provider: Some(convention_name(target.kind)),
+        model: choice.model.listed.map(|model| model.id.shared()),
+    });
+    Ok(Approved {
+        target,
+        upstream_model: choice.model.upstream_name().to_owned(),
+        model: choice.model.id.shared(),
+        decision,
+        position,
+        fallback_from: choice.fallback.map(|fallback| fallback.denied),
+    })
+}
+
+pub(super) fn load(state: &State) -> Result<crate::current::Loaded, Refusal> {
+    state.current.load().ok_or(Refusal::Unavailable {
+        reason: "no_snapshot",
+        retry_after: std::time::Duration::from_secs(1),
+    })
+}
+
+/// Who presents the key. A key whose secret was not proven is attributed to nobody.
+pub(super) fn identify<'s>(
+    state: &State,
+    snapshot: &'s Snapshot,
+    key: &PresentedKey<'_>,
+    ticket: &mut Ticket,
+) -> Result<Caller<'s>, Refusal> {
+    let id: Id = key.id();
+    let begun = Instant::now();
+    let found = authenticate(snapshot, key, &state.peppers, ticket.time());
+    state.metrics.authenticated(begun.elapsed());
+    let credential = match &found {
+        Ok(caller) => caller.credential,
+        Err(refused) => refused.credential,
+    };
+    ticket.note(|record| {
+        record.credential = Some(id);
+        record.auth_method = Some(Arc::from(AuthMethod::ApiKey.as_str()));
+        record.tenant = credential.map(|held| held.tenant.shared());
+        record.principal = credential.map(|held| Arc::from(held.owner.to_string()));
+    });
+    found.map_err(|refused| Refusal::Unauthenticated {
+        reason: refused.failure.as_str(),
+    })
+}
+
+pub(super) fn circumstances(now: Timestamp, client: Option<IpAddr>) -> Circumstances {
+    Circumstances {
+        now,
+        method: AuthMethod::ApiKey,
+        client,
+    }
+}
+
+pub(super) fn unresolved(unresolved: Unresolved) -> Refusal {
+    match unresolved {
+        Unresolved::Unknown => Refusal::ModelNotFound { reason: "model_unknown" },
+        Unresolved::Ambiguous => Refusal::Ambiguous(
+            "Several providers have a model of this name: write provider/name, or name the provider in the header \
+             x-turnpike-provider."
+                .into(),
+        ),
+    }
+}
+
+fn note_choice(ticket: &mut Ticket, choice: &Choice<'_>, decision: &str) {
+    ticket.note(|record| {
+        record.decision_id = Some(Arc::from(decision));
+        record.model_served = choice.decision.allowed().then(|| choice.model.id.shared());
+        record.fallback_from = choice.fallback.as_ref().map(|fallback| fallback.denied.clone());
+        record.provider = Some(choice.model.provider.name.shared());
+        record.environment = choice.model.environment().map(|name| name.shared());
+        record.reason = Arc::from(choice.decision.reason.as_str());
+        record.grants = choice.decision.grant_id().into_iter().collect();
+        if choice.decision.allowed() {
+            record.outcome = Outcome::Allowed;
+        }
+    });
+}
+
+/// Bodies are not translated: a model is asked in the way that its provider speaks.
+fn serves(kind: ProviderKind, route: &Route) -> Result<(), Refusal> {
+    use super::route::Endpoint::{CountTokens, Messages, Responses};
+    let sentence = match (kind, route.endpoint) {
+        (ProviderKind::Anthropic, Messages | CountTokens) => return Ok(()),
+        (ProviderKind::Anthropic, _) => "This model speaks Anthropic's Messages API: call /v1/messages.",
+        (_, Messages | CountTokens) => "This model speaks OpenAI's API: call /v1/chat/completions.",
+        (ProviderKind::AzureOpenai, Responses) => {
+            "This model is an Azure deployment, which has no Responses API: call /v1/chat/completions."
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::Malformed(sentence.into()))
+}

@@ -1,0 +1,124 @@
+//! What every request shares: built once, never locked.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use turnpike_access::digest::Peppers;
+use turnpike_runtime::{keyring::Keyring, random, task::Tasks};
+
+use super::{forward::Upstream, target::Targets};
+use crate::{audit::Audit, current::Current, metrics::Metrics, settings::limits::Limits};
+
+/// How long a request waits for the position that it asks for.
+pub(super) const POSITION_WAIT: Duration = Duration::from_secs(2);
+
+/// What [`State`] is put together from.
+pub struct Parts {
+    /// Where the snapshot is.
+    pub current: Arc<Current>,
+    /// Where records go.
+    pub audit: Arc<Audit>,
+    /// Verifies keys and opens the providers' secrets.
+    pub keyring: Arc<Keyring>,
+    /// The bounds of a request.
+    pub limits: Limits,
+    /// Further authorities to trust towards providers, DER.
+    pub authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// The edge's region.
+    pub region: Arc<str>,
+    /// Where connections and drains run.
+    pub tasks: Tasks,
+    /// What is counted and timed.
+    pub metrics: Metrics,
+}
+
+/// What every request shares.
+pub struct State {
+    pub(super) current: Arc<Current>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) peppers: Peppers,
+    pub(super) targets: Targets,
+    pub(super) upstream: Upstream,
+    pub(super) limits: Limits,
+    pub(super) region: Arc<str>,
+    pub(super) tasks: Tasks,
+    pub(super) metrics: Metrics,
+    ids: Ids,
+}
+
+impl State {
+    /// Puts the state together.
+    ///
+    /// # Errors
+    /// The TLS towards providers can't be set up.
+    pub fn new(parts: Parts) -> Result<Self, rustls::Error> {
+        let Parts {
+            current,
+            audit,
+            keyring,
+            limits,
+            authorities,
+            region,
+            tasks,
+            metrics,
+        } = parts;
+        Ok(Self {
+            current,
+            audit,
+            peppers: Peppers::new(keyring.peppers()),
+            targets: Targets::new(keyring),
+            upstream: Upstream::new(&limits, authorities)?,
+            limits,
+            region,
+            tasks,
+            metrics,
+            ids: Ids::new(),
+        })
+    }
+
+    /// What the next request is called, in responses, logs and the audit.
+    pub(super) fn next_id(&self) -> RequestId {
+        self.ids.next()
+    }
+}
+
+/// Request ids: random for the process, counted within it. Unique, not secret.
+struct Ids {
+    process: String,
+    next: AtomicU64,
+}
+
+impl Ids {
+    fn new() -> Self {
+        Self {
+            process: random::id().to_string(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    fn next(&self) -> RequestId {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        RequestId(format!("req_{}{number:010x}", self.process).into())
+    }
+}
+
+/// The id of a request, and of its decision, which differ in their prefix.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// `req_…`
+    pub(super) fn request(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    /// `dec_…`
+    pub(super) fn decision(&self) -> String {
+        format!("dec_{}", self.0.strip_prefix("req_").unwrap_or_default())
+    }
+}

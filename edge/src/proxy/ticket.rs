@@ -1,0 +1,232 @@
+//! The audit of one request: begun when its head was read, finished exactly once, whatever becomes of it.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use http::HeaderMap;
+use opentelemetry::trace::TraceContextExt as _;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use turnpike_access::{
+    audit::{AuditRecord, Ending, Outcome, Usage},
+    id::Timestamp,
+};
+use turnpike_runtime::{
+    clock,
+    telemetry::{
+        self, propagation,
+        span::{self, Call},
+    },
+};
+
+use super::{
+    route::Route,
+    state::{RequestId, State},
+};
+use crate::{audit::Unrecorded, metrics::Labels};
+
+/// Sent to nobody: the client had gone before there was a status. As nginx has it.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+/// The longest text that is recorded of what a client wrote.
+const TEXT_LIMIT: usize = 200;
+
+/// Whoever holds it owes the audit a record. Dropped unfinished, it records that the client went away.
+pub(super) struct Ticket {
+    state: Arc<State>,
+    started: Instant,
+    record: Option<Box<AuditRecord>>,
+    labels: Labels,
+    spans: Spans,
+}
+
+/// Of the request and of the call to its provider; nothing where traces are not exported.
+#[derive(Default)]
+struct Spans {
+    request: Option<Span>,
+    call: Option<Span>,
+}
+
+impl Ticket {
+    pub(super) fn begin(state: &Arc<State>, id: &RequestId, client: Option<IpAddr>) -> Self {
+        let record = AuditRecord {
+            time: clock::now(),
+            request_id: id.request().clone(),
+            decision_id: None,
+            trace_id: None,
+            tenant: None,
+            principal: None,
+            credential: None,
+            auth_method: None,
+            route: Arc::default(),
+            action: None,
+            model_requested: None,
+            model_served: None,
+            fallback_from: None,
+            provider: None,
+            environment: None,
+            outcome: Outcome::Refused,
+            reason: Arc::default(),
+            grants: Vec::new(),
+            status: CLIENT_CLOSED_REQUEST,
+            upstream_status: None,
+            latency_us: 0,
+            first_token_us: None,
+            usage: Usage::default(),
+            streamed: false,
+            ending: Ending::Complete,
+            client,
+            user_agent: None,
+            metadata: Vec::new(),
+            region: state.region.clone(),
+            position: 0,
+        };
+        Self {
+            state: state.clone(),
+            started: Instant::now(),
+            record: Some(Box::new(record)),
+            labels: Labels::default(),
+            spans: Spans::default(),
+        }
+    }
+
+    /// When the request's head had been read.
+    pub(super) fn time(&self) -> Timestamp {
+        self.record.as_ref().map_or_else(clock::now, |record| record.time)
+    }
+
+    /// Notes what was found out. Nothing happens once the ticket is finished.
+    pub(super) fn note(&mut self, change: impl FnOnce(&mut AuditRecord)) {
+        if let Some(record) = &mut self.record {
+            change(record);
+        }
+    }
+
+    /// What metrics may say of the request's model.
+    pub(super) fn label(&mut self, labels: Labels) {
+        self.labels = labels;
+    }
+
+    pub(super) fn note_route(&mut self, route: &'static Route) {
+        self.note(|record| {
+            record.route = Arc::from([route.method.as_str(), " ", route.template].concat());
+            record.action = Some(Arc::from(route.action));
+        });
+    }
+
+    /// Begins the span of the request, where traces are exported, in the trace that the client began.
+    pub(super) fn trace(&mut self, route: &'static Route, headers: &HeaderMap) {
+        if telemetry::tracing() {
+            let span = span::server(route.method.as_str(), route.template, headers);
+            let id = span.context().span().span_context().trace_id();
+            self.note(|record| record.trace_id = Some(Arc::from(id.to_string())));
+            self.spans.request = Some(span);
+        }
+    }
+
+    /// Begins the span of the call to the provider and names it in the headers that are sent there.
+    pub(super) fn trace_call(&mut self, call: Call<'_>, headers: &mut HeaderMap) {
+        if let Some(request) = &self.spans.request {
+            let span = span::client(request, call);
+            propagation::inject(&span, headers);
+            self.spans.call = Some(span);
+        }
+    }
+
+    /// Notes that the response's body begins now.
+    pub(super) fn first_byte(&mut self) {
+        let elapsed = self.elapsed_us();
+        self.note(|record| record.first_token_us = Some(elapsed));
+    }
+
+    /// Whether the record is written, or was handed on.
+    pub(super) fn finished(&self) -> bool {
+        self.record.is_none()
+    }
+
+    /// Whether it was looked up who calls.
+    pub(super) fn identified(&self) -> bool {
+        self.record
+            .as_ref()
+            .is_none_or(|record| record.credential.is_some())
+    }
+
+    /// `dec_…`, where a decision was made.
+    pub(super) fn decision(&self) -> Option<Arc<str>> {
+        self.record.as_ref()?.decision_id.clone()
+    }
+
+    /// The position of the snapshot that was looked at.
+    pub(super) fn position(&self) -> u64 {
+        self.record.as_ref().map_or(0, |record| record.position)
+    }
+
+    /// Hands the duty on.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            state: self.state.clone(),
+            started: self.started,
+            record: self.record.take(),
+            labels: std::mem::take(&mut self.labels),
+            spans: std::mem::take(&mut self.spans),
+        }
+    }
+
+    /// Writes the record. When this returns `Ok`, the response may end.
+    ///
+    /// # Errors
+    /// The record is not written, and the response must not look as if it were.
+    pub(super) fn finish(&mut self, ending: Ending) -> Result<(), Unrecorded> {
+        let elapsed = self.elapsed_us();
+        let Some(mut record) = self.record.take() else {
+            return Ok(());
+        };
+        record.latency_us = elapsed;
+        record.ending = ending;
+        if record.route.is_empty() {
+            record.route = Arc::from("unknown");
+        }
+        if record.reason.is_empty() {
+            record.reason = Arc::from("client_gone");
+        }
+        self.state.metrics.request(&record, &self.labels);
+        self.spans.end(&record);
+        self.state.audit.record(&record).inspect_err(|error| {
+            tracing::error!(%error, request = %record.request_id, "a request could not be recorded");
+        })
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Spans {
+    fn end(&mut self, record: &AuditRecord) {
+        if let Some(call) = self.call.take() {
+            match record.upstream_status {
+                Some(status) => span::answered(&call, status),
+                None => span::failed(&call, &record.reason),
+            }
+        }
+        if let Some(request) = self.request.take() {
+            span::answered(&request, record.status);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // Logged where it fails; there is nobody left to answer.
+        drop(self.finish(Ending::ClientGone));
+    }
+}
+
+/// Text of a client for the record, cut at a character.
+pub(super) fn cut(text: &str) -> Arc<str> {
+    let end = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([text.len()])
+        .take_while(|at| *at <= TEXT_LIMIT)
+        .last();
+    Arc::from(text.get(..end.unwrap_or_default()).unwrap_or_default())
+}

@@ -1,0 +1,170 @@
+//! What can be set: every flag is also an environment variable, and its help says what absence means.
+//!
+//! Values are checked here, before any socket is bound; files are read by whoever needs them.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use turnpike_access::id::Name;
+use turnpike_runtime::{bus::nats::NatsSettings, secret::Secret, telemetry};
+
+use self::limits::Limits;
+use crate::audit::WhenFull;
+
+pub mod limits;
+pub mod name;
+mod size;
+
+pub use size::ByteSize;
+
+/// An edge: authenticates, authorizes and proxies each request from memory.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "turnpike-edge", version, about)]
+pub struct Settings {
+    /// Where the control plane's gRPC is: http:// or https://
+    #[arg(long, env = "TURNPIKE_CONTROL_PLANE", default_value = "http://127.0.0.1:7070")]
+    pub control_plane: String,
+
+    /// What brings news from the control planes.
+    #[command(flatten)]
+    pub nats: NatsSettings,
+
+    /// The keyring that opens the providers' secrets, as the control plane has it. Required
+    #[arg(long, env = "TURNPIKE_KEYRING", hide_env_values = true)]
+    pub keyring: Secret,
+
+    /// Which region this edge serves; it is shown and recorded
+    #[arg(long, env = "TURNPIKE_REGION", default_value = "local")]
+    pub region: Name,
+
+    /// What this edge is called; no two may have the same name. Absent: made up once and kept in the data folder
+    #[arg(long, env = "TURNPIKE_NAME")]
+    pub name: Option<Name>,
+
+    /// The folder of this edge's name and of audit records under way. Keep it over restarts; one process at a time
+    #[arg(long, env = "TURNPIKE_DATA_DIR", default_value = "turnpike-edge-data")]
+    pub data_dir: PathBuf,
+
+    /// Where clients connect
+    #[arg(long, env = "TURNPIKE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Where /healthz, /readyz and /metrics are
+    #[arg(long, env = "TURNPIKE_OPERATIONS_LISTEN", default_value = "127.0.0.1:8081")]
+    pub operations_listen: SocketAddr,
+
+    /// The certificate chain for clients, a PEM file. Absent: clients speak plain HTTP
+    #[arg(long, env = "TURNPIKE_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, a PEM file
+    #[arg(long, env = "TURNPIKE_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Further authorities to trust towards the control plane and providers, a PEM file. Absent: the system's alone
+    #[arg(long, env = "TURNPIKE_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+
+    /// Speak to a control plane that is not on this machine without TLS. Absent: that is refused
+    #[arg(long, env = "TURNPIKE_ALLOW_PLAINTEXT")]
+    pub allow_plaintext: bool,
+
+    /// How many bytes of audit records may wait for the control plane, such as 512MiB
+    #[arg(long, env = "TURNPIKE_SPOOL_MAX_BYTES", default_value = "1GiB")]
+    pub spool_max_bytes: ByteSize,
+
+    /// What happens when so many wait: requests are refused with 503, or records are dropped and counted
+    #[arg(long, env = "TURNPIKE_SPOOL_FULL", value_enum, default_value_t)]
+    pub spool_full: WhenFull,
+
+    /// Threads that serve requests. Absent: one for each processor
+    #[arg(long, env = "TURNPIKE_WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub worker_threads: Option<u16>,
+
+    /// The bounds of a request.
+    #[command(flatten)]
+    pub limits: Limits,
+
+    /// What the edge tells of itself.
+    #[command(flatten)]
+    pub telemetry: telemetry::Settings,
+}
+
+/// A setting that can't be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidSettings {
+    /// Not a URL that gRPC can be spoken to.
+    #[error("--control-plane {0:?} is not an http:// or https:// URL")]
+    ControlPlane(String),
+    /// Would send secrets over the network in the clear.
+    #[error(
+        "--control-plane {0:?} is on another machine and not https://; \
+         use https://, or set --allow-plaintext where the network itself is private"
+    )]
+    Plaintext(String),
+}
+
+impl Settings {
+    /// The control plane's address, checked.
+    ///
+    /// # Errors
+    /// It is no URL, or one without TLS to another machine that was not expressly allowed.
+    pub fn control_plane(&self) -> Result<http::Uri, InvalidSettings> {
+        let invalid = || InvalidSettings::ControlPlane(self.control_plane.clone());
+        let uri: http::Uri = self.control_plane.parse().map_err(|_| invalid())?;
+        let host = uri.host().ok_or_else(invalid)?;
+        match uri.scheme_str() {
+            Some("https") => Ok(uri),
+            Some("http") if self.allow_plaintext || is_loopback(host) => Ok(uri),
+            Some("http") => Err(InvalidSettings::Plaintext(self.control_plane.clone())),
+            _ => Err(invalid()),
+        }
+    }
+
+    /// Threads that serve requests.
+    pub fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.worker_threads.map_or_else(processors, usize::from)
+    }
+
+    /// Every setting in force, a name and a value each, secrets hidden.
+    pub fn effective(&self) -> Vec<(&'static str, String)> {
+        let path = |path: &Option<PathBuf>| {
+            path.as_ref()
+                .map_or("none".into(), |path| path.display().to_string())
+        };
+        let mut all = vec![
+            ("control-plane", self.control_plane.clone()),
+            ("keyring", "hidden".into()),
+            ("region", self.region.to_string()),
+            (
+                "name",
+                self.name
+                    .as_ref()
+                    .map_or("kept in the data folder".into(), Name::to_string),
+            ),
+            ("data-dir", self.data_dir.display().to_string()),
+            ("listen", self.listen.to_string()),
+            ("operations-listen", self.operations_listen.to_string()),
+            ("tls-cert", path(&self.tls_cert)),
+            ("tls-key", path(&self.tls_key)),
+            ("ca-file", path(&self.ca_file)),
+            ("allow-plaintext", self.allow_plaintext.to_string()),
+            ("spool-max-bytes", self.spool_max_bytes.to_string()),
+            ("spool-full", format!("{:?}", self.spool_full).to_lowercase()),
+            ("worker-threads", self.threads().to_string()),
+        ];
+        all.extend(self.nats.effective());
+        all.extend(self.limits.effective());
+        all.extend(self.telemetry.effective());
+        all
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The stream that is held open to the control plane: this edge says where it stands, and hears the head and the keys.
+//!
+//! It is never the way of events; what it says only tells [`super::follower`] that something is missing.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::connect::ControlPlane;
+use tokio::{
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use turnpike_access::log::Position;
+use turnpike_proto::sync::v1::{Notice, Report, sync_client::SyncClient};
+use turnpike_runtime::retry::Backoff;
+
+use super::{Identity, Standing};
+
+/// How often the edge reports even when nothing changed.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// How long the last report may take at shutdown.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Holds the stream until shutdown, and makes it anew when it breaks.
+pub(super) struct Attach {
+    pub(super) channel: ControlPlane,
+    pub(super) identity: Arc<Identity>,
+    pub(super) standing: watch::Receiver<Standing>,
+    pub(super) notices: watch::Sender<Option<Arc<Notice>>>,
+}
+
+impl Attach {
+    /// Ends with a goodbye when `done` says that this edge serves nobody any more.
+    pub(super) async fn run(mut self, done: CancellationToken) {
+        let mut backoff = Backoff::default();
+        let mut told = false;
+        loop {
+            let Err(error) = self.session(&done, &mut backoff, &mut told).await else {
+                return;
+            };
+            // Once for each interruption, not once for each attempt.
+            if !told {
+                tracing::warn!(%error, "not attached to the control plane, trying again; requests are served as before");
+                told = true;
+            }
+            tokio::select! {
+                () = backoff.wait() => {}
+                () = done.cancelled() => return,
+            }
+        }
+    }
+
+    /// One stream. `Ok`: goodbye is said.
+    async fn session(
+        &mut self,
+        done: &CancellationToken,
+        backoff: &mut Backoff,
+        told: &mut bool,
+    ) -> Result<(), Status> {
+        // One place: reports are coalesced in the watch, never queued.
+        let (sender, receiver) = mpsc::channel(1);
+        drop(sender.try_send(self.report(false)));
+        let mut client = SyncClient::new(self.channel.clone());
+        let mut notices = tokio::select! {
+            opened = client.attach(ReceiverStream::new(receiver)) => opened?.into_inner(),
+            () = done.cancelled() => return Ok(()),
+        };
+        let mut tick = interval(REPORT_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                notice = notices.message() => {
+                    let closed = || Status::unavailable("the control plane closed the stream");
+                    let notice = notice?.ok_or_else(closed)?;
+                    backoff.reset();
+                    *told = false;
+                    self.notices.send_replace(Some(Arc::new(notice)));
+                    continue;
+                }
+                Ok(()) = self.standing.changed() => {}
+                _ = tick.tick() => {}
+                () = done.cancelled() => break,
+            }
+            // With the last report still on its way, the next tick or change brings the newest.
+            match sender.try_send(self.report(false)) {
+                Ok(()) | Err(TrySendError::Full(_)) => {}
+                Err(TrySendError::Closed(_)) => {
+                    return Err(Status::unavailable("the control plane takes no reports"));
+                }
+            }
+        }
+        let goodbye = async {
+            drop(sender.send(self.report(true)).await);
+            drop(sender);
+            // The control plane closes its side when it has read everything.
+            while let Ok(Some(_)) = notices.message().await {}
+        };
+        drop(timeout(GOODBYE, goodbye).await);
+        Ok(())
+    }
+
+    fn report(&mut self, goodbye: bool) -> Report {
+        let Standing {
+            applied,
+            applied_at,
+            halted,
+        } = self.standing.borrow_and_update().clone();
+        let Identity {
+            edge,
+            region,
+            version,
+            epoch,
+        } = &*self.identity;
+        Report {
+            edge: edge.as_ref().to_owned(),
+            region: region.as_ref().to_owned(),
+            version: version.as_ref().to_owned(),
+            applied: applied.map_or(0, Position::get),
+            applied_time_us: applied_at.as_micros(),
+            halted: halted.unwrap_or_default(),
+            goodbye,
+            epoch: *epoch,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The state that this edge holds, and the only one who writes it. Knows no network.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use opentelemetry::metrics::{Gauge, Histogram};
+use turnpike_access::{
+    fold::FoldError,
+    id::Timestamp,
+    log::{Head, Recorded},
+    snapshot::Snapshot,
+};
+use turnpike_runtime::{clock, telemetry::metrics};
+
+use super::follow::{Incoming, Step, judge};
+use crate::current::Current;
+
+/// Folds what comes in on a private copy and swaps it in once.
+#[derive(Debug)]
+pub(super) struct Replica {
+    current: Arc<Current>,
+    snapshot: Option<Snapshot>,
+    /// Behind an event that this build cannot interpret: nothing is folded until a newer build runs.
+    halted: Option<String>,
+    /// When the control plane last told of nothing newer, in microseconds since 1970; 0: not yet.
+    confirmed: Arc<AtomicI64>,
+    delay: Histogram<f64>,
+    position: Gauge<u64>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Folded in; the position has moved.
+    Applied,
+    /// Nothing new, or nothing that may be folded.
+    Unchanged,
+    /// Ask the control plane for what is missing.
+    Missing,
+    /// What is held here and what the control plane says do not belong together; why.
+    Diverged(String),
+}
+
+impl Replica {
+    pub(super) fn new(current: Arc<Current>) -> Self {
+        let confirmed = Arc::new(AtomicI64::new(0));
+        let watched = Arc::downgrade(&confirmed);
+        metrics::snapshot_age(move || {
+            let at = Some(watched.upgrade()?.load(Ordering::Relaxed)).filter(|at| *at != 0)?;
+            Some(seconds(at, clock::now()))
+        });
+        Self {
+            confirmed,
+            snapshot: current.copy(),
+            current,
+            halted: None,
+            delay: metrics::propagation_delay(),
+            position: metrics::snapshot_position(),
+        }
+    }
+
+    /// Where the state stands; `None` before there is any.
+    pub(super) fn head(&self) -> Option<Head> {
+        self.snapshot.as_ref().map(Snapshot::head)
+    }
+
+    /// Why the state stands still for good, where it does.
+    pub(super) fn halted(&self) -> Option<&str> {
+        self.halted.as_deref()
+    }
+
+    /// Takes a message as [`judge`] says. `now` is for the metric alone.
+    pub(super) fn take(&mut self, incoming: Incoming<'_>, now: Timestamp) -> Outcome {
+        let Some(head) = self.head() else {
+            return Outcome::Unchanged;
+        };
+        if self.halted.is_some() {
+            return Outcome::Unchanged;
+        }
+        match (judge(head, incoming), incoming) {
+            (Step::Apply { skip }, Incoming::Batch(events)) => {
+                self.fold(events.get(skip..).unwrap_or_default(), now)
+            }
+            (Step::Heal, _) => Outcome::Missing,
+            (Step::Diverged, _) => Outcome::Diverged(format!(
+                "another event than ours stands at position {}",
+                head.position
+            )),
+            (Step::Ignore, Incoming::Head(told)) if told == head => {
+                self.confirm(now);
+                Outcome::Unchanged
+            }
+            (Step::Ignore | Step::Apply { .. }, _) => Outcome::Unchanged,
+        }
+    }
+
+    /// Everything before an event that cannot be folded is in force; that event and all after it are not.
+    fn fold(&mut self, events: &[Recorded], now: Timestamp) -> Outcome {
+        let Some(mut next) = self.snapshot.clone() else {
+            return Outcome::Unchanged;
+        };
+        let mut folded = 0;
+        let failure = events.iter().find_map(|event| match next.fold(event) {
+            Ok(()) => {
+                folded += 1;
+                None
+            }
+            Err(failure) => Some(failure),
+        });
+        if folded > 0 {
+            self.publish(next);
+            self.confirm(now);
+            for event in events.iter().take(folded) {
+                self.delay
+                    .record(seconds(event.origin.time.as_micros(), now), &[]);
+            }
+        }
+        match failure {
+            None => Outcome::Applied,
+            Some(FoldError::Unknown(unknown)) => {
+                tracing::error!(
+                    error = %unknown, position = ?self.head().map(|head| head.position),
+                    "stopped before an event of a newer version; the last good state stays in force. \
+                     Upgrade this edge, it goes on from there"
+                );
+                self.halted = Some(unknown.to_string());
+                Outcome::Unchanged
+            }
+            Some(broken @ (FoldError::Chain(_) | FoldError::Inconsistent { .. })) => {
+                Outcome::Diverged(broken.to_string())
+            }
+        }
+    }
+
+    /// Takes a whole snapshot of the control plane's, unless it stands before ours.
+    pub(super) fn replace(&mut self, snapshot: Snapshot) -> bool {
+        let forward = self
+            .head()
+            .is_none_or(|held| held.position <= snapshot.position());
+        if forward {
+            self.halted = None;
+            self.publish(snapshot);
+        }
+        forward
+    }
+
+    fn publish(&mut self, snapshot: Snapshot) {
+        self.position.record(snapshot.position().get(), &[]);
+        self.current.store(Arc::new(snapshot.clone()));
+        self.snapshot = Some(snapshot);
+    }
+
+    fn confirm(&self, now: Timestamp) {
+        self.confirmed.store(now.as_micros(), Ordering::Relaxed);
+    }
+}
+
+/// From a time in microseconds since 1970 until now; 0 where two clocks disagree on which came first.
+fn seconds(micros: i64, now: Timestamp) -> f64 {
+    let passed = now.as_micros().saturating_sub(micros);
+    passed.max(0) as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests;
