@@ -1,0 +1,145 @@
+//! The words of the command line: every noun, the flags that all of them share, and where each command goes.
+
+mod access;
+mod account;
+mod alias;
+mod audit;
+mod bootstrap;
+mod credential;
+mod edge;
+mod fake_provider;
+mod fallback;
+mod global;
+mod grant;
+mod keyring;
+mod log;
+mod model;
+mod provider;
+mod role;
+mod team;
+mod tenant;
+mod value;
+
+use clap::{Parser, Subcommand};
+
+use crate::{dev, failure::Failure, session::Outcome};
+
+const EXAMPLES: &str = "\
+Examples:
+  turnpike dev                                     everything in one process, to try it out
+  turnpike virtual-account create checkout-bot --team payments
+  turnpike credential create --owner virtual-account:checkout-bot
+  turnpike grant create --to virtual-account:checkout-bot --role developer --model 'openai-main/gpt-4o*'
+  turnpike explain --as virtual-account:checkout-bot --action inference.chat --model openai-main/gpt-4o
+  turnpike credential revoke abcDEF123456 --wait
+  turnpike audit list --principal virtual-account:checkout-bot --since 1h --output json
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage.";
+
+/// Says who may call which AI model, and shows who did.
+#[derive(Debug, Parser)]
+#[command(name = "turnpike", version, after_help = EXAMPLES, propagate_version = true, max_term_width = 110)]
+pub struct Arguments {
+    #[command(flatten)]
+    global: global::Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tenants: the isolation boundary. For the operators
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Teams, and who is in them
+    #[command(subcommand)]
+    Team(team::Command),
+    /// Users: people
+    #[command(subcommand)]
+    User(account::Command),
+    /// Virtual accounts: applications
+    #[command(subcommand)]
+    VirtualAccount(account::Command),
+    /// Keys of users and virtual accounts
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// Providers: the upstreams that serve models
+    #[command(subcommand)]
+    Provider(provider::Command),
+    /// Models: `provider/name`, with family, environment, tags and prices
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Other names for models
+    #[command(subcommand)]
+    Alias(alias::Command),
+    /// Roles: named sets of actions
+    #[command(subcommand)]
+    Role(role::Command),
+    /// Grants: who may, or may not, do what with which models
+    #[command(subcommand)]
+    Grant(grant::Command),
+    /// Fallback rules: what is served to those who are not allowed what they asked for
+    #[command(subcommand)]
+    Fallback(fallback::Command),
+    /// Edges: where requests are decided and proxied
+    #[command(subcommand)]
+    Edge(edge::Command),
+    /// The audit: every request, allowed or refused
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// The event log: every change
+    #[command(subcommand)]
+    Log(log::Command),
+    /// Ask whether a principal may do something; exit 0 if so, 1 if not
+    Check(access::Question),
+    /// Ask the same, and why: every grant that was considered
+    Explain(access::Question),
+    /// Show whose key this is
+    Whoami,
+    /// Make the operators' tenant and its first administrator; works once
+    Bootstrap(bootstrap::Bootstrap),
+    /// Keyrings: what provider secrets are sealed under
+    #[command(subcommand)]
+    Keyring(keyring::Command),
+    /// Run control plane, edge and a fake provider in one process, for development
+    Dev(dev::Dev),
+    /// Run the fake provider alone
+    #[command(hide = true)]
+    FakeProvider(fake_provider::FakeProvider),
+}
+
+/// Runs what was asked for.
+pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let Arguments { global, command } = arguments;
+    match command {
+        Command::Keyring(command) => return command.run(),
+        Command::Dev(command) => return command.run().await,
+        Command::FakeProvider(command) => return command.run().await,
+        _ => {}
+    }
+    let session = &global.session().await?;
+    match command {
+        Command::Tenant(command) => command.run(session).await,
+        Command::Team(command) => command.run(session).await,
+        Command::User(command) => command.run(session, account::Kind::User).await,
+        Command::VirtualAccount(command) => command.run(session, account::Kind::VirtualAccount).await,
+        Command::Credential(command) => command.run(session).await,
+        Command::Provider(command) => command.run(session).await,
+        Command::Model(command) => command.run(session).await,
+        Command::Alias(command) => command.run(session).await,
+        Command::Role(command) => command.run(session).await,
+        Command::Grant(command) => command.run(session).await,
+        Command::Fallback(command) => command.run(session).await,
+        Command::Edge(command) => command.run(session).await,
+        Command::Audit(command) => command.run(session).await,
+        Command::Log(command) => command.run(session).await,
+        Command::Check(question) => question.check(session).await,
+        Command::Explain(question) => question.explain(session).await,
+        Command::Whoami => access::whoami(session).await,
+        Command::Bootstrap(command) => command.run(session).await,
+        Command::Keyring(_) | Command::Dev(_) | Command::FakeProvider(_) => Ok(Outcome::Done),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! `turnpike check`, `turnpike explain` and `turnpike whoami`.
+
+use clap::Args;
+use serde::Serialize;
+use turnpike_proto::admin::v1::{
+    self as wire, AccessRequest, ResourcePattern, WhoAmIRequest, access_service_client::AccessServiceClient,
+};
+
+use super::{
+    grant::GrantView,
+    value::{resource, some},
+};
+use crate::{
+    failure::Failure,
+    moment::{self, Moment},
+    output::View,
+    session::{Outcome, Session, present},
+};
+
+/// May they?
+#[derive(Debug, Args)]
+pub(super) struct Question {
+    /// Who: user:NAME or virtual-account:NAME
+    #[arg(long = "as", value_name = "PRINCIPAL")]
+    principal: String,
+    /// What: inference.chat, grants.write …
+    #[arg(long, value_name = "ACTION")]
+    action: String,
+    /// With which model, as a client would write it
+    #[arg(
+        long,
+        value_name = "MODEL",
+        default_value = "",
+        hide_default_value = true,
+        conflicts_with = "resource"
+    )]
+    model: String,
+    /// With which other resource
+    #[arg(long, value_name = "KIND:NAME", value_parser = resource)]
+    resource: Option<ResourcePattern>,
+    /// With the scope of this credential, by its id
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    credential: String,
+    /// From this address
+    #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true)]
+    client: String,
+    /// At this time, or so long from now. Absent: now
+    #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
+    at: Option<Moment>,
+    /// Try the fallback rules too
+    #[arg(long)]
+    accept_fallback: bool,
+}
+
+#[derive(Serialize)]
+struct DecisionView {
+    allowed: bool,
+    reason: String,
+    message: String,
+    model: Option<String>,
+    fallback_from: Option<String>,
+    grant: Option<String>,
+    position: u64,
+}
+
+impl From<wire::CheckResponse> for DecisionView {
+    fn from(response: wire::CheckResponse) -> Self {
+        let wire::CheckResponse {
+            allowed,
+            reason,
+            message,
+            grant,
+            position,
+            model,
+            fallback_from,
+        } = response;
+        let (model, fallback_from, grant) = (some(model), some(fallback_from), some(grant));
+        Self {
+            allowed,
+            reason,
+            message,
+            model,
+            fallback_from,
+            grant,
+            position,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ConsideredView {
+    matches: bool,
+    sentence: String,
+    #[serde(flatten)]
+    grant: GrantView,
+}
+
+impl View for ConsideredView {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "subject", "role", "effect", "models", "matches", "sentence"];
+}
+
+#[derive(Serialize)]
+struct CallerView {
+    tenant: String,
+    principal: String,
+    credential: String,
+    teams: Vec<String>,
+}
+
+impl Question {
+    /// Yes or no, in the exit status too.
+    pub(super) async fn check(self, session: &Session) -> Result<Outcome, Failure> {
+        let mut client = AccessServiceClient::new(session.service());
+        let decision = DecisionView::from(client.check(self.request()).await?.into_inner());
+        session.printer.one(&decision)?;
+        Ok(Outcome::from(decision.allowed))
+    }
+
+    /// The same with the story; whatever the answer is, it was given.
+    pub(super) async fn explain(self, session: &Session) -> Result<Outcome, Failure> {
+        let mut client = AccessServiceClient::new(session.service());
+        let answer = client.explain(self.request()).await?.into_inner();
+        let decision = DecisionView::from(present(answer.decision)?);
+        let considered = answer.considered.into_iter().map(|one| {
+            let wire::ConsideredGrant {
+                grant,
+                matches,
+                sentence,
+            } = one;
+            Ok(ConsideredView {
+                matches,
+                sentence,
+                grant: present(grant)?.into(),
+            })
+        });
+        let considered = considered.collect::<Result<Vec<_>, Failure>>()?;
+        session.printer.whole(&decision, "considered", &considered)?;
+        Ok(Outcome::Done)
+    }
+
+    fn request(self) -> AccessRequest {
+        let Self {
+            principal,
+            action,
+            model,
+            resource,
+            credential,
+            client,
+            at,
+            accept_fallback,
+        } = self;
+        let time_us = at.map(|when| when.ahead(moment::now()));
+        AccessRequest {
+            principal,
+            action,
+            model,
+            resource,
+            credential,
+            client,
+            time_us,
+            accept_fallback,
+        }
+    }
+}
+
+/// Shows whose key this is.
+pub(super) async fn whoami(session: &Session) -> Result<Outcome, Failure> {
+    let mut client = AccessServiceClient::new(session.service());
+    let wire::WhoAmIResponse {
+        tenant,
+        principal,
+        credential,
+        teams,
+    } = client.who_am_i(WhoAmIRequest {}).await?.into_inner();
+    session.printer.one(&CallerView {
+        tenant,
+        principal,
+        credential,
+        teams,
+    })?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,119 @@
+//! `turnpike audit`.
+
+use clap::{Args, Subcommand};
+use turnpike_proto::admin::v1::{ListAuditRequest, Page, audit_service_client::AuditServiceClient};
+
+use crate::{
+    failure::Failure,
+    moment::{self, Moment},
+    session::{Outcome, Session, fetch_all},
+};
+
+mod view;
+
+use view::AuditView;
+
+/// What can be done with the audit.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show requests, newest first
+    List(Box<Filter>),
+}
+
+/// Every part that is given must hold.
+#[derive(Debug, Args)]
+pub(super) struct Filter {
+    /// By this principal: user:NAME or virtual-account:NAME
+    #[arg(long, value_name = "PRINCIPAL", default_value = "", hide_default_value = true)]
+    principal: String,
+    /// With this credential, by its id
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    credential: String,
+    /// For this model, asked for or served
+    #[arg(long, value_name = "MODEL", default_value = "", hide_default_value = true)]
+    model: String,
+    /// Served by this provider
+    #[arg(long, value_name = "PROVIDER", default_value = "", hide_default_value = true)]
+    provider: String,
+    /// Of this action, such as inference.chat
+    #[arg(long, value_name = "ACTION", default_value = "", hide_default_value = true)]
+    action: String,
+    /// Only those that were allowed, or refused
+    #[arg(long, value_parser = ["allowed", "refused"])]
+    outcome: Option<String>,
+    /// For this reason, such as no_grant
+    #[arg(long, value_name = "REASON", default_value = "", hide_default_value = true)]
+    reason: String,
+    /// Answered with this HTTP status
+    #[arg(long, value_name = "STATUS")]
+    status: Option<u32>,
+    /// The request with this id
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    request: String,
+    /// The decision with this id
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    decision: String,
+    /// Since this time, or so long ago, such as 1h
+    #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
+    since: Option<Moment>,
+    /// Until this time, or so long ago
+    #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
+    until: Option<Moment>,
+    /// Show at most so many. Absent: all
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<u32>,
+}
+
+impl Command {
+    pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
+        let Self::List(filter) = self;
+        let mut client = AuditServiceClient::new(session.service());
+        let limit = filter.limit;
+        let request = filter.request(moment::now());
+        let entries = fetch_all(limit, async |page: Page| {
+            let request = ListAuditRequest {
+                page: Some(page),
+                ..request.clone()
+            };
+            let part = client.list(request).await?.into_inner();
+            Ok((part.entries, part.next))
+        })
+        .await?;
+        session.list::<AuditView, _>(entries)
+    }
+}
+
+impl Filter {
+    fn request(self, now: i64) -> ListAuditRequest {
+        let Self {
+            principal,
+            credential,
+            model,
+            provider,
+            action,
+            outcome,
+            reason,
+            status,
+            request,
+            decision,
+            since,
+            until,
+            limit: _,
+        } = self;
+        ListAuditRequest {
+            principal,
+            credential,
+            model,
+            provider,
+            action,
+            outcome: outcome.unwrap_or_default(),
+            reason,
+            status,
+            request_id: request,
+            decision_id: decision,
+            since_us: since.map(|when| when.ago(now)),
+            until_us: until.map(|when| when.ago(now)),
+            page: None,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A credential as it is shown. The key itself is never part of it.
+
+use serde::Serialize;
+use turnpike_proto::admin::v1::{self as wire};
+
+use crate::{command::value::some, moment, output::View};
+
+#[derive(Serialize)]
+pub(in crate::command) struct CredentialView {
+    id: String,
+    owner: String,
+    status: String,
+    label: Option<String>,
+    scope: ScopeView,
+    expires: Option<String>,
+    created: Option<String>,
+    created_by: String,
+    revoked: Option<String>,
+    revoked_reason: Option<String>,
+    previous_until: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ScopeView {
+    models: Vec<String>,
+    actions: Vec<String>,
+    environments: Vec<String>,
+    networks: Vec<String>,
+}
+
+impl View for CredentialView {
+    const COLUMNS: &'static [&'static str] = &["id", "owner", "status", "label", "expires", "created"];
+}
+
+impl From<wire::Credential> for CredentialView {
+    fn from(credential: wire::Credential) -> Self {
+        let wire::Credential {
+            id,
+            owner,
+            status,
+            scope,
+            expires_us,
+            created_us,
+            created_by,
+            label,
+            revoked_us,
+            revoked_reason,
+            previous_until_us,
+        } = credential;
+        let wire::Scope {
+            models,
+            actions,
+            environments,
+            networks,
+        } = scope.unwrap_or_default();
+        Self {
+            id,
+            owner,
+            status,
+            label: some(label),
+            scope: ScopeView {
+                models,
+                actions,
+                environments,
+                networks,
+            },
+            expires: expires_us.and_then(moment::text),
+            created: moment::text(created_us),
+            created_by,
+            revoked: revoked_us.and_then(moment::text),
+            revoked_reason: some(revoked_reason),
+            previous_until: previous_until_us.and_then(moment::text),
+        }
+    }
+}

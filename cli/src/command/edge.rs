@@ -1,0 +1,116 @@
+//! `turnpike edge`.
+
+use clap::Subcommand;
+use serde::Serialize;
+use turnpike_proto::admin::v1::{
+    self as wire, NameRequest, WaitAppliedRequest, edge_service_client::EdgeServiceClient,
+};
+
+use super::value::{Limit, some};
+use crate::{
+    failure::Failure,
+    moment,
+    output::View,
+    session::{Outcome, Session, Wait, fetch_all},
+};
+
+/// What can be done with edges.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show all edges: region, version, position, lag, last seen
+    List(Limit),
+    /// Forget an edge that will not come back, so that nothing waits for it
+    Delete {
+        /// Its name
+        name: String,
+    },
+    /// Wait until every edge has applied a position; exit 1 if one has not within --timeout
+    Wait {
+        /// The position. Absent: the newest
+        #[arg(long, value_name = "POSITION", default_value_t = 0)]
+        position: u64,
+    },
+}
+
+#[derive(Serialize)]
+struct EdgeView {
+    name: String,
+    region: String,
+    state: String,
+    version: String,
+    position: u64,
+    lag: u64,
+    applied_time: Option<String>,
+    last_seen: Option<String>,
+    halted: Option<String>,
+}
+
+impl View for EdgeView {
+    const COLUMNS: &'static [&'static str] = &[
+        "name",
+        "region",
+        "state",
+        "version",
+        "position",
+        "lag",
+        "last_seen",
+        "halted",
+    ];
+}
+
+impl From<wire::Edge> for EdgeView {
+    fn from(edge: wire::Edge) -> Self {
+        let wire::Edge {
+            name,
+            region,
+            version,
+            position,
+            lag,
+            applied_time_us,
+            last_seen_us,
+            state,
+            halted,
+        } = edge;
+        Self {
+            name,
+            region,
+            state,
+            version,
+            position,
+            lag,
+            applied_time: moment::precise(applied_time_us),
+            last_seen: moment::precise(last_seen_us),
+            halted: some(halted),
+        }
+    }
+}
+
+impl Command {
+    pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
+        let mut client = EdgeServiceClient::new(session.service());
+        match self {
+            Self::List(Limit { limit }) => {
+                let edges = fetch_all(limit, async |page| {
+                    let part = client.list(page).await?.into_inner();
+                    Ok((part.edges, part.next))
+                })
+                .await?;
+                session.list::<EdgeView, _>(edges)
+            }
+            Self::Delete { name } => {
+                client.delete(NameRequest { name }).await?;
+                session.deleted(wire::Receipt::default(), Wait { wait: false })
+            }
+            Self::Wait { position } => {
+                let request = WaitAppliedRequest {
+                    position,
+                    deadline_ms: session.deadline_ms(),
+                };
+                session.deleted(
+                    client.wait_applied(request).await?.into_inner(),
+                    Wait { wait: true },
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A grant as it is shown: flat, and named like the flags that make one.
+
+use serde::Serialize;
+use turnpike_proto::admin::v1::{self as wire, SetTest, TagTest};
+
+use crate::{command::value::some, moment, output::View};
+
+#[derive(Serialize)]
+pub(in crate::command) struct GrantView {
+    id: String,
+    subject: String,
+    role: String,
+    effect: String,
+    models: Vec<String>,
+    resources: Vec<String>,
+    families: Vec<String>,
+    environments: Vec<String>,
+    not_environments: Vec<String>,
+    tags: Vec<String>,
+    not_tags: Vec<String>,
+    networks: Vec<String>,
+    methods: Vec<String>,
+    not_before: Option<String>,
+    expires: Option<String>,
+    reason: Option<String>,
+    created: Option<String>,
+    created_by: String,
+}
+
+impl View for GrantView {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "subject",
+        "role",
+        "effect",
+        "models",
+        "environments",
+        "not_environments",
+        "expires",
+        "reason",
+    ];
+}
+
+impl From<wire::Grant> for GrantView {
+    fn from(grant: wire::Grant) -> Self {
+        let wire::Grant {
+            id,
+            subject,
+            role,
+            effect,
+            selector,
+            conditions,
+            reason,
+            created_us,
+            created_by,
+        } = grant;
+        let wire::Selector {
+            resources,
+            families,
+            environment,
+            tags,
+        } = selector.unwrap_or_default();
+        let wire::Conditions {
+            methods,
+            networks,
+            not_before_us,
+            expires_us,
+        } = conditions.unwrap_or_default();
+        let (models, resources): (Vec<_>, Vec<_>) =
+            resources.into_iter().partition(|one| one.kind == "model");
+        let (environments, not_environments) = sides(environment.unwrap_or_default());
+        let (tags, not_tags) = tag_sides(tags);
+        Self {
+            id,
+            subject,
+            role,
+            effect,
+            models: models.into_iter().map(|one| one.name).collect(),
+            resources: resources
+                .into_iter()
+                .map(|one| format!("{}:{}", one.kind, one.name))
+                .collect(),
+            families,
+            environments,
+            not_environments,
+            tags,
+            not_tags,
+            networks,
+            methods,
+            not_before: not_before_us.and_then(moment::text),
+            expires: expires_us.and_then(moment::text),
+            reason: some(reason),
+            created: moment::text(created_us),
+            created_by,
+        }
+    }
+}
+
+/// What must be, and what must not be.
+fn sides(test: SetTest) -> (Vec<String>, Vec<String>) {
+    let SetTest { operator, values } = test;
+    if operator == "not_in" {
+        (Vec::new(), values)
+    } else {
+        (values, Vec::new())
+    }
+}
+
+fn tag_sides(tests: Vec<TagTest>) -> (Vec<String>, Vec<String>) {
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for TagTest { key, test } in tests {
+        let (is, is_not) = sides(test.unwrap_or_default());
+        with.extend(is.into_iter().map(|value| format!("{key}={value}")));
+        without.extend(is_not.into_iter().map(|value| format!("{key}={value}")));
+    }
+    (with, without)
+}

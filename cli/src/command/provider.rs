@@ -1,0 +1,227 @@
+//! `turnpike provider`.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use turnpike_proto::admin::v1::{
+    self as wire, CreateProviderRequest, DeleteRequest, NameRequest, ProviderResponse, UpdateProviderRequest,
+    provider_service_client::ProviderServiceClient,
+};
+
+use super::value::{Delete, Limit, SecretSource, some};
+use crate::{
+    failure::Failure,
+    moment,
+    output::View,
+    session::{Outcome, Session, Wait, fetch_all, present},
+};
+
+/// What can be done with providers.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a provider; its secret is sealed at once and never shown again
+    Create(Create),
+    /// Show all providers
+    List(Limit),
+    /// Show one provider
+    Get {
+        /// Its name
+        name: String,
+    },
+    /// Change a provider
+    Update(Update),
+    /// Delete a provider and its models
+    Delete(Delete),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// Its name: a-z, 0-9 and . _ @ + -
+    name: String,
+    /// How it is spoken to: openai (and all that speak like it), azure-openai or anthropic
+    #[arg(long, value_parser = ["openai", "azure-openai", "anthropic"])]
+    kind: String,
+    /// Where it is, such as https://api.openai.com/v1
+    #[arg(long, value_name = "URL")]
+    base_url: String,
+    /// The api-version of Azure, or anthropic-version, where a client names none
+    #[arg(long, value_name = "VERSION", default_value = "", hide_default_value = true)]
+    api_version: String,
+    /// Whether any model name exists under it, or those alone that are listed
+    #[arg(long, value_parser = ["open", "closed"], default_value = "open")]
+    catalogue: String,
+    #[command(flatten)]
+    secret: SecretSource,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Update {
+    /// Its name
+    name: String,
+    /// Where it is
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// The api-version of Azure, or anthropic-version, where a client names none
+    #[arg(long, value_name = "VERSION")]
+    api_version: Option<String>,
+    /// Whether any model name exists under it, or those alone that are listed
+    #[arg(long, value_parser = ["open", "closed"])]
+    catalogue: Option<String>,
+    #[command(flatten)]
+    secret: SecretSource,
+    /// Forget its secret
+    #[arg(long, conflicts_with = "SecretSource")]
+    no_secret: bool,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[derive(Serialize)]
+struct ProviderView {
+    name: String,
+    kind: String,
+    base_url: String,
+    api_version: Option<String>,
+    catalogue: String,
+    has_secret: bool,
+    created: Option<String>,
+}
+
+impl View for ProviderView {
+    const COLUMNS: &'static [&'static str] =
+        &["name", "kind", "base_url", "catalogue", "has_secret", "created"];
+}
+
+impl From<wire::Provider> for ProviderView {
+    fn from(provider: wire::Provider) -> Self {
+        let wire::Provider {
+            name,
+            kind,
+            base_url,
+            api_version,
+            catalogue,
+            has_secret,
+            created_us,
+        } = provider;
+        let api_version = some(api_version);
+        Self {
+            name,
+            kind,
+            base_url,
+            api_version,
+            catalogue,
+            has_secret,
+            created: moment::text(created_us),
+        }
+    }
+}
+
+impl Command {
+    pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
+        let mut client = ProviderServiceClient::new(session.service());
+        match self {
+            Self::Create(create) => {
+                let wait = create.wait;
+                wrote(
+                    session,
+                    client.create(create.request(session)?).await?.into_inner(),
+                    wait,
+                )
+            }
+            Self::List(Limit { limit }) => {
+                let providers = fetch_all(limit, async |page| {
+                    let part = client.list(page).await?.into_inner();
+                    Ok((part.providers, part.next))
+                })
+                .await?;
+                session.list::<ProviderView, _>(providers)
+            }
+            Self::Get { name } => {
+                let answer = client.get(NameRequest { name }).await?.into_inner();
+                session.show::<ProviderView, _>(answer.provider)
+            }
+            Self::Update(update) => {
+                let wait = update.wait;
+                wrote(
+                    session,
+                    client.update(update.request(session)?).await?.into_inner(),
+                    wait,
+                )
+            }
+            Self::Delete(Delete { name, wait }) => {
+                let request = DeleteRequest {
+                    name,
+                    options: session.options(wait),
+                };
+                session.deleted(client.delete(request).await?.into_inner(), wait)
+            }
+        }
+    }
+}
+
+impl Create {
+    fn request(self, session: &Session) -> Result<CreateProviderRequest, Failure> {
+        let Self {
+            name,
+            kind,
+            base_url,
+            api_version,
+            catalogue,
+            secret,
+            wait,
+        } = self;
+        let provider = wire::Provider {
+            name,
+            kind,
+            base_url,
+            api_version,
+            catalogue,
+            ..Default::default()
+        };
+        Ok(CreateProviderRequest {
+            provider: Some(provider),
+            secret: secret
+                .read()?
+                .map(|secret| secret.expose().to_owned())
+                .unwrap_or_default(),
+            options: session.options(wait),
+        })
+    }
+}
+
+impl Update {
+    fn request(self, session: &Session) -> Result<UpdateProviderRequest, Failure> {
+        let Self {
+            name,
+            base_url,
+            api_version,
+            catalogue,
+            secret,
+            no_secret,
+            wait,
+        } = self;
+        // The empty text takes the secret away; no text leaves it.
+        let secret = secret
+            .read()?
+            .map(|secret| secret.expose().to_owned())
+            .or(no_secret.then(String::new));
+        Ok(UpdateProviderRequest {
+            name,
+            base_url,
+            api_version,
+            catalogue,
+            secret,
+            options: session.options(wait),
+        })
+    }
+}
+
+fn wrote(session: &Session, answer: ProviderResponse, wait: Wait) -> Result<Outcome, Failure> {
+    session.wrote(
+        "provider",
+        &ProviderView::from(present(answer.provider)?),
+        answer.receipt,
+        wait,
+    )
+}

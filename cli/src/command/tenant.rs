@@ -1,0 +1,185 @@
+//! `turnpike tenant`.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use turnpike_proto::admin::v1::{
+    self as wire, CreateTenantRequest, DeleteRequest, NameRequest, UpdateTenantRequest,
+    tenant_service_client::TenantServiceClient,
+};
+
+use super::value::{Delete, Limit, some};
+use crate::{
+    failure::Failure,
+    moment,
+    output::View,
+    session::{Outcome, Session, Wait, fetch_all, present},
+};
+
+/// What can be done with tenants.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a tenant
+    Create(Create),
+    /// Show all tenants
+    List(Limit),
+    /// Show one tenant
+    Get {
+        /// Its name
+        name: String,
+    },
+    /// Change a tenant
+    Update(Update),
+    /// Delete a tenant and everything in it
+    Delete(Delete),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// Its name: a-z, 0-9 and . _ @ + -
+    name: String,
+    /// What people call it
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    display_name: String,
+    /// Make this user its first administrator, and show that user's key
+    #[arg(long, value_name = "USER", default_value = "", hide_default_value = true)]
+    administrator: String,
+    /// Answer 404 rather than 403 for models that a caller may not use
+    #[arg(long)]
+    hide_models: bool,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Update {
+    /// Its name
+    name: String,
+    /// What people call it
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// Whether a model that a caller may not use is answered as unknown
+    #[arg(long, value_name = "true|false")]
+    hide_models: Option<bool>,
+    /// Whether all its keys are refused
+    #[arg(long, value_name = "true|false")]
+    suspended: Option<bool>,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[derive(Serialize)]
+struct TenantView {
+    name: String,
+    display_name: Option<String>,
+    hide_models: bool,
+    suspended: bool,
+    created: Option<String>,
+}
+
+impl View for TenantView {
+    const COLUMNS: &'static [&'static str] = &["name", "display_name", "hide_models", "suspended", "created"];
+}
+
+impl From<wire::Tenant> for TenantView {
+    fn from(tenant: wire::Tenant) -> Self {
+        let wire::Tenant {
+            name,
+            display_name,
+            hide_models,
+            suspended,
+            created_us,
+        } = tenant;
+        Self {
+            name,
+            display_name: some(display_name),
+            hide_models,
+            suspended,
+            created: moment::text(created_us),
+        }
+    }
+}
+
+impl Command {
+    pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
+        let mut client = TenantServiceClient::new(session.service());
+        match self {
+            Self::Create(create) => {
+                let wait = create.wait;
+                let answer = client.create(create.request(session)).await?.into_inner();
+                let view = TenantView::from(present(answer.tenant)?);
+                session.wrote_key("tenant", &view, &answer.administrator_key, answer.receipt, wait)
+            }
+            Self::List(Limit { limit }) => {
+                let tenants = fetch_all(limit, async |page| {
+                    let part = client.list(page).await?.into_inner();
+                    Ok((part.tenants, part.next))
+                })
+                .await?;
+                session.list::<TenantView, _>(tenants)
+            }
+            Self::Get { name } => {
+                let answer = client.get(NameRequest { name }).await?.into_inner();
+                session.show::<TenantView, _>(answer.tenant)
+            }
+            Self::Update(update) => {
+                let wait = update.wait;
+                let answer = client.update(update.request(session)).await?.into_inner();
+                session.wrote(
+                    "tenant",
+                    &TenantView::from(present(answer.tenant)?),
+                    answer.receipt,
+                    wait,
+                )
+            }
+            Self::Delete(Delete { name, wait }) => {
+                let request = DeleteRequest {
+                    name,
+                    options: session.options(wait),
+                };
+                session.deleted(client.delete(request).await?.into_inner(), wait)
+            }
+        }
+    }
+}
+
+impl Create {
+    fn request(self, session: &Session) -> CreateTenantRequest {
+        let Self {
+            name,
+            display_name,
+            administrator,
+            hide_models,
+            wait,
+        } = self;
+        let tenant = wire::Tenant {
+            name,
+            display_name,
+            hide_models,
+            ..Default::default()
+        };
+        CreateTenantRequest {
+            tenant: Some(tenant),
+            administrator,
+            options: session.options(wait),
+        }
+    }
+}
+
+impl Update {
+    fn request(self, session: &Session) -> UpdateTenantRequest {
+        let Self {
+            name,
+            display_name,
+            hide_models,
+            suspended,
+            wait,
+        } = self;
+        UpdateTenantRequest {
+            name,
+            display_name,
+            hide_models,
+            suspended,
+            options: session.options(wait),
+        }
+    }
+}

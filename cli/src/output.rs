@@ -1,0 +1,163 @@
+//! What a command prints on standard output: a plain table for people, JSON or YAML for programs.
+//!
+//! A noun's view is one serialisable struct; its table columns are some of its fields, so that the three
+//! formats can't drift apart.
+
+mod document;
+mod receipt;
+mod table;
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_norway::{Mapping, Value};
+use turnpike_proto::admin::v1::Receipt;
+
+pub use receipt::ReceiptView;
+
+use crate::failure::Failure;
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns, for people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// A noun as it is shown. Field names are an interface: programs read them.
+pub trait View: Serialize {
+    /// The fields that a list shows, in order.
+    const COLUMNS: &'static [&'static str];
+}
+
+/// What a write did.
+pub struct Written<'a, V> {
+    /// Under which name the thing is shown: `credential`.
+    pub noun: &'static str,
+    /// The thing as it is now; absent where it was deleted.
+    pub view: Option<&'a V>,
+    /// A full key that is shown this once.
+    pub key: Option<&'a str>,
+    /// Where the write stands.
+    pub receipt: Option<Receipt>,
+    /// Whether the edges were waited for.
+    pub waited: bool,
+}
+
+/// Writes results in the format that was asked for.
+pub struct Printer {
+    format: Format,
+    /// The terminal's columns; absent where the output goes to a file or a pipe, which have no width.
+    width: Option<u16>,
+}
+
+impl Printer {
+    /// A printer for standard output.
+    pub fn new(format: Format) -> Self {
+        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
+        Self { format, width }
+    }
+
+    /// Writes many things: a table with a header, or an array.
+    pub fn list<V: View>(&self, views: &[V]) -> Result<(), Failure> {
+        self.emit(&self.render_list(views)?)
+    }
+
+    /// Writes one thing: a field a line, or an object.
+    pub fn one<V: Serialize>(&self, view: &V) -> Result<(), Failure> {
+        let document = document::of(view)?;
+        let text = match self.format {
+            Format::Table => table::fields(&document, self.width),
+            Format::Json | Format::Yaml => self.render(&document)?,
+        };
+        self.emit(&text)
+    }
+
+    /// Writes one thing and the parts that belong to it: fields and a table, or an object with an array inside.
+    pub fn whole<V: Serialize, P: View>(&self, head: &V, noun: &str, parts: &[P]) -> Result<(), Failure> {
+        let mut head = document::of(head)?;
+        let parts: Vec<Value> = parts.iter().map(document::of).collect::<Result<_, _>>()?;
+        if self.format == Format::Table {
+            let rows = table::rows(P::COLUMNS, &parts, self.width);
+            return self.emit(&format!("{}\n{rows}", table::fields(&head, self.width)));
+        }
+        if let Some(fields) = head.as_mapping_mut() {
+            fields.insert(noun.into(), Value::Sequence(parts));
+        }
+        self.emit(&self.render(&head)?)
+    }
+
+    /// Writes what a write did, and says whether it did all that was asked: with waiting, that every edge has it.
+    pub fn written<V: Serialize>(&self, written: &Written<'_, V>) -> Result<bool, Failure> {
+        let receipt = ReceiptView::new(written.receipt.clone().unwrap_or_default(), written.waited);
+        self.emit(&self.render_written(written, &receipt)?)?;
+        Ok(receipt.complete())
+    }
+
+    fn render_list<V: View>(&self, views: &[V]) -> Result<String, Failure> {
+        let documents: Vec<Value> = views.iter().map(document::of).collect::<Result<_, _>>()?;
+        match self.format {
+            Format::Table => Ok(table::rows(V::COLUMNS, &documents, self.width)),
+            Format::Json | Format::Yaml => self.render(&Value::Sequence(documents)),
+        }
+    }
+
+    fn render_written<V: Serialize>(
+        &self,
+        written: &Written<'_, V>,
+        receipt: &ReceiptView,
+    ) -> Result<String, Failure> {
+        let view = written.view.map(document::of).transpose()?;
+        if self.format == Format::Table {
+            let mut text = String::new();
+            if let Some(key) = written.key {
+                text.push_str(&format!("{key}\n\nThis key is shown only now: keep it safe.\n\n"));
+            }
+            if let Some(view) = &view {
+                text.push_str(&table::fields(view, self.width));
+                text.push('\n');
+            }
+            text.push_str(&receipt.text(self.width)?);
+            return Ok(text);
+        }
+        let mut whole = Mapping::new();
+        if let Some(key) = written.key {
+            whole.insert("key".into(), key.into());
+        }
+        if let Some(view) = view {
+            whole.insert(written.noun.into(), view);
+        }
+        whole.insert("receipt".into(), document::of(receipt)?);
+        self.render(&Value::Mapping(whole))
+    }
+
+    fn render(&self, document: &Value) -> Result<String, Failure> {
+        let unwritable = |error: String| Failure::local(format!("the answer cannot be written: {error}"));
+        if self.format == Format::Yaml {
+            return serde_norway::to_string(document).map_err(|error| unwritable(error.to_string()));
+        }
+        let mut text =
+            serde_json::to_string_pretty(document).map_err(|error| unwritable(error.to_string()))?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    /// Writes to standard output. A reader that has gone away, as `head` does, is no failure.
+    fn emit(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::local(format!(
+                "cannot write to standard output: {error}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Where a write stands: committed, and which edges have applied it.
+
+use serde::Serialize;
+use turnpike_proto::admin::v1::{EdgeReceipt, Receipt};
+
+use super::{View, document, table};
+use crate::{failure::Failure, moment};
+
+/// A receipt as it is shown.
+#[derive(Serialize)]
+pub struct ReceiptView {
+    /// The position of the write's last event.
+    pub position: u64,
+    /// Whether every edge has applied it; absent where nobody waited.
+    pub applied: Option<bool>,
+    /// Every edge that is known, where somebody waited.
+    pub edges: Vec<EdgeReceiptView>,
+}
+
+/// Where one edge stands.
+#[derive(Serialize)]
+pub struct EdgeReceiptView {
+    edge: String,
+    region: String,
+    position: u64,
+    applied: bool,
+    applied_time: Option<String>,
+    last_seen: Option<String>,
+}
+
+impl View for EdgeReceiptView {
+    const COLUMNS: &'static [&'static str] = &[
+        "edge",
+        "region",
+        "applied",
+        "position",
+        "applied_time",
+        "last_seen",
+    ];
+}
+
+impl ReceiptView {
+    /// Of a write; `waited` says whether the edges were asked about.
+    pub fn new(receipt: Receipt, waited: bool) -> Self {
+        let Receipt {
+            position,
+            applied,
+            edges,
+        } = receipt;
+        Self {
+            position,
+            applied: waited.then_some(applied),
+            edges: edges
+                .into_iter()
+                .filter(|_| waited)
+                .map(EdgeReceiptView::from)
+                .collect(),
+        }
+    }
+
+    /// Whether all that was asked for is done.
+    pub fn complete(&self) -> bool {
+        self.applied != Some(false)
+    }
+
+    /// For people.
+    pub(super) fn text(&self, width: Option<u16>) -> Result<String, Failure> {
+        let Some(applied) = self.applied else {
+            return Ok(match self.position {
+                0 => String::new(),
+                position => format!("Committed at position {position}.\n"),
+            });
+        };
+        let documents = self
+            .edges
+            .iter()
+            .map(document::of)
+            .collect::<Result<Vec<_>, _>>()?;
+        let edges = table::rows(EdgeReceiptView::COLUMNS, &documents, width);
+        let missing = self.edges.iter().filter(|edge| !edge.applied).count();
+        Ok(match (applied, self.edges.len()) {
+            (true, 0) => format!("Committed at position {}; no edge is known.\n", self.position),
+            (true, _) => format!("{edges}\nEvery edge has applied position {}.\n", self.position),
+            (false, all) => format!(
+                "{edges}\nCommitted at position {}, but {missing} of {all} edges have not applied it yet.\n",
+                self.position
+            ),
+        })
+    }
+}
+
+impl From<EdgeReceipt> for EdgeReceiptView {
+    fn from(receipt: EdgeReceipt) -> Self {
+        let EdgeReceipt {
+            edge,
+            region,
+            position,
+            applied_time_us,
+            applied,
+            last_seen_us,
+        } = receipt;
+        Self {
+            edge,
+            region,
+            position,
+            applied,
+            applied_time: moment::precise(applied_time_us),
+            last_seen: moment::precise(last_seen_us),
+        }
+    }
+}
