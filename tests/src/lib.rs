@@ -1,0 +1,25 @@
+//! What the end-to-end tests share: real processes, the servers they need, and ways to ask them things.
+//!
+//! The tests themselves are in `tests/e2e`. Everything here fails by panicking with what was seen, because its only
+//! callers are tests.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's tools end the test when they fail"
+)]
+
+pub mod bench;
+pub mod cable;
+pub mod caller;
+pub mod cli;
+pub mod database;
+pub mod dev;
+pub mod eventually;
+pub mod ground;
+pub mod nats;
+pub mod place;
+pub mod process;
+pub mod production;
+pub mod python;
+pub mod raw;

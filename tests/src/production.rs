@@ -1,0 +1,245 @@
+//! The second shape: separate processes on Postgres and NATS, joined by cables that a test can cut.
+//!
+//! One control plane, edges in `eu` and `us`, the fake provider as a process of its own. The first administrator is made
+//! by the one-time token, everything else by the command line.
+
+use std::{net::SocketAddr, ops::Deref, path::Path};
+
+use tempfile::TempDir;
+
+use crate::{
+    cable::Cable,
+    cli::Cli,
+    database::Database,
+    ground::{EdgeAt, Ground},
+    nats::Nats,
+    process::Process,
+};
+
+mod launch;
+mod seed;
+
+/// What the fake provider asks of its callers, in hope of never being seen elsewhere.
+pub const PROVIDER_SECRET: &str = "sk-canary-provider-0a1b2c3d4e5f";
+
+/// How the shape differs from the usual.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The edges' regions.
+    pub regions: Vec<&'static str>,
+    /// Further flags of every edge.
+    pub edge_flags: Vec<String>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            regions: vec!["eu", "us"],
+            edge_flags: Vec::new(),
+        }
+    }
+}
+
+/// A running installation of separate processes.
+#[derive(Debug)]
+pub struct Production {
+    /// The control plane's process.
+    pub control_plane: Process,
+    /// The edges' processes, in the order of the regions.
+    pub edge_processes: Vec<Process>,
+    /// The bus.
+    pub nats: Nats,
+    /// From edges and administrators to the control plane.
+    pub to_control_plane: Cable,
+    /// From the control plane to Postgres.
+    pub to_postgres: Cable,
+    /// From everybody to NATS.
+    pub to_nats: Cable,
+    /// The database behind `to_postgres`.
+    pub database: Database,
+    /// Where the fake provider is.
+    pub provider: SocketAddr,
+    /// Where the control plane's operations are.
+    pub operations: SocketAddr,
+    plan: Plan,
+    keyring: String,
+    ground: Ground,
+    _provider_process: Process,
+    folder: TempDir,
+}
+
+impl Production {
+    /// Starts the usual one.
+    pub async fn start() -> Self {
+        Self::start_as(Plan::default()).await
+    }
+
+    /// Starts one with a single edge that has these further flags.
+    pub async fn with_one_edge(flags: &[&str]) -> Self {
+        let edge_flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+        Self::start_as(Plan {
+            regions: vec!["eu"],
+            edge_flags,
+        })
+        .await
+    }
+
+    async fn start_as(plan: Plan) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path();
+        let database = Database::create(&launch::database_name(at)).await;
+        let nats = Nats::start(at).await;
+        let to_control_plane = Cable::lay(None).await;
+        let to_postgres = Cable::lay(Some(database.server())).await;
+        let to_nats = Cable::lay(Some(nats.address)).await;
+        let keyring = launch::generate_keyring().await;
+        launch::migrate(&database).await;
+        let (provider_process, provider) = launch::start_provider(at).await;
+        let settings = [
+            (
+                "TURNPIKE_DATABASE_URL",
+                database.url_by_way_of(to_postgres.address),
+            ),
+            ("TURNPIKE_NATS_URL", format!("nats://{}", to_nats.address)),
+            ("TURNPIKE_KEYRING", keyring.clone()),
+        ];
+        let (control_plane, grpc, operations) =
+            launch::start_control_plane(at, &settings, "the control plane serves").await;
+        to_control_plane.connect(grpc);
+        let (operator, admin) = seed::administrators(at, to_control_plane.address).await;
+        seed::catalogue(&admin, provider).await;
+        let ground = Ground {
+            edges: Vec::new(),
+            admin,
+            operator,
+        };
+        let mut production = Self {
+            control_plane,
+            edge_processes: Vec::new(),
+            nats,
+            to_control_plane,
+            to_postgres,
+            to_nats,
+            database,
+            provider,
+            operations,
+            plan,
+            keyring,
+            ground,
+            _provider_process: provider_process,
+            folder,
+        };
+        for region in production.plan.regions.clone() {
+            let (process, edge) = production.start_edge(region).await;
+            production.edge_processes.push(process);
+            production.ground.edges.push(edge);
+        }
+        production.ground.admin.json(&["edge", "wait"]).await;
+        production
+    }
+
+    /// Starts an edge of a region on its own folder, where an earlier one may have left something.
+    pub async fn start_edge(&self, region: &str) -> (Process, EdgeAt) {
+        let data = self.folder.path().join(format!("edge-{region}"));
+        let skip =
+            std::fs::read(self.folder.path().join(format!("edge-{region}.log"))).map_or(0, |log| log.len());
+        let mut process = Process::start(
+            self.folder.path(),
+            &format!("edge-{region}"),
+            "turnpike-edge",
+            |command| {
+                command.args([
+                    "--region",
+                    region,
+                    "--name",
+                    &format!("edge-{region}"),
+                    "--listen",
+                    "127.0.0.1:0",
+                ]);
+                command
+                    .args(["--operations-listen", "127.0.0.1:0"])
+                    .args(&self.plan.edge_flags);
+                command.args([
+                    "--control-plane",
+                    &format!("http://{}", self.to_control_plane.address),
+                ]);
+                command.args(["--nats-url", &format!("nats://{}", self.to_nats.address)]);
+                command
+                    .env("TURNPIKE_KEYRING", &self.keyring)
+                    .env("TURNPIKE_DATA_DIR", data);
+            },
+        );
+        let data = process.address(skip, "edge started", "data").await;
+        let operations = process.address(skip, "edge started", "operations").await;
+        (
+            process,
+            EdgeAt {
+                region: region.to_owned(),
+                data,
+                operations,
+            },
+        )
+    }
+
+    /// Starts another edge in the place of one that was killed.
+    pub async fn restart_edge(&mut self, index: usize) {
+        let region = self.ground.edges[index].region.clone();
+        let (process, edge) = self.start_edge(&region).await;
+        self.edge_processes[index] = process;
+        self.ground.edges[index] = edge;
+    }
+
+    /// Starts another control plane in the place of one that was killed.
+    pub async fn restart_control_plane(&mut self) {
+        self.bring_up("the control plane serves").await;
+    }
+
+    /// The same where it can't serve yet; says where its operations are.
+    pub async fn start_control_plane_waiting(&mut self) -> SocketAddr {
+        self.bring_up("the control plane listens").await;
+        self.operations
+    }
+
+    async fn bring_up(&mut self, until: &str) {
+        let settings = [
+            (
+                "TURNPIKE_DATABASE_URL",
+                self.database.url_by_way_of(self.to_postgres.address),
+            ),
+            ("TURNPIKE_NATS_URL", format!("nats://{}", self.to_nats.address)),
+            ("TURNPIKE_KEYRING", self.keyring.clone()),
+        ];
+        let started = launch::start_control_plane(self.folder.path(), &settings, until).await;
+        let grpc;
+        (self.control_plane, grpc, self.operations) = started;
+        self.to_control_plane.connect(grpc);
+    }
+
+    /// What seals secrets, and lets edges in.
+    pub fn keyring(&self) -> &str {
+        &self.keyring
+    }
+
+    /// A further open provider of the tenant `dev`, with the fake provider's secret.
+    pub async fn provider(&self, name: &str, kind: &str, url: &str) {
+        seed::provider(&self.ground.admin, name, kind, url, "open").await;
+    }
+
+    /// The providers and models of the tenant `dev`, for another tenant.
+    pub async fn catalogue(&self, admin: &Cli) {
+        seed::catalogue(admin, self.provider).await;
+    }
+
+    /// The folder with everybody's data and logs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Deref for Production {
+    type Target = Ground;
+
+    fn deref(&self) -> &Ground {
+        &self.ground
+    }
+}
