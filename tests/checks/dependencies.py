@@ -62,7 +62,7 @@ def faults_of(package, rules):
 def main():
     with open("deny.toml", "rb") as file:
         rules = tomllib.load(file)
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--offline"]
+    command = ["cargo", "metadata", "--format-version", "1", "--locked"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     packages = json.loads(told)["packages"]
     faults = [fault for package in packages for fault in faults_of(package, rules)]

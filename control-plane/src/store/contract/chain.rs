@@ -97,8 +97,9 @@ pub(super) async fn verified(store: &dyn EventStore) -> Vec<String> {
 }
 
 /// What [`append_surely`] must have left in the log, in any order of the writers.
-pub(super) fn assert_each_once(mut found: Vec<String>, writers: &[&str], batches: usize) {
-    for writer in writers {
+pub(super) fn assert_each_once(mut found: Vec<String>, writers: &[impl AsRef<str>], batches: usize) {
+    let writers = writers.iter().map(AsRef::as_ref);
+    for writer in writers.clone() {
         let own: Vec<_> = found
             .iter()
             .filter(|payload| payload.starts_with(&format!("{writer}.")))
@@ -110,7 +111,7 @@ pub(super) fn assert_each_once(mut found: Vec<String>, writers: &[&str], batches
     }
     found.retain(|payload| {
         !writers
-            .iter()
+            .clone()
             .any(|writer| payload.starts_with(&format!("{writer}.")))
     });
     assert_eq!(found, Vec::<String>::new());
