@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use turnpike_access::{
     command::Command,
-    credential::{Credential, CredentialStatus},
+    credential::Credential,
     digest::Peppers,
     grant::{Conditions, Effect, Grant, Subject},
     id::{Id, Name, Principal, Timestamp},
@@ -124,19 +124,9 @@ pub(crate) fn as_owner_of(key: &str) -> Authority {
 /// A key of somebody.
 pub(crate) fn credential(tenant: &str, owner: &str, key: &str) -> Credential {
     let peppers = Peppers::new([(1, [7; 32])]);
-    Credential {
-        id: id(key),
-        tenant: name(tenant),
-        owner: owner.parse().unwrap(),
-        digest: peppers.digest(id(key), &"s".repeat(43)).unwrap(),
-        previous: None,
-        scope: None,
-        expires: None,
-        status: CredentialStatus::Active,
-        created: Timestamp::from_micros(1),
-        created_by: Arc::from("test"),
-        label: None,
-    }
+    let digest = peppers.digest(id(key), &"s".repeat(43)).unwrap();
+    let made = (Timestamp::from_micros(1), Arc::from("test"));
+    Credential::new(id(key), name(tenant), owner.parse().unwrap(), digest, made)
 }
 
 /// A new user.

@@ -11,6 +11,7 @@ mod credential;
 mod grant;
 mod log;
 mod options;
+mod policy;
 mod provider;
 mod role;
 mod selector;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use turnpike_access::{
     authenticate::Caller as Principal,
     choose::{ModelRequest, choose},
-    grant::{AuthMethod, Circumstances},
+    grant::AuthMethod,
     id::Timestamp,
     resolve::Unresolved,
     snapshot::Snapshot,
@@ -66,23 +66,17 @@ fn written(question: &Question) -> Verdict {
 fn decided(snapshot: &Snapshot, key: &Key, question: &Question, now: Timestamp) -> Verdict {
     let credential = snapshot.credential(key.id.parse().unwrap()).unwrap();
     let tenant = snapshot.tenant(credential.tenant.as_str()).unwrap();
+    let account = tenant.account(&credential.owner).unwrap();
     let caller = Principal {
-        tenant,
-        account: tenant.account(&credential.owner).unwrap(),
         credential: Some(credential),
-        groups: &[],
-        method: AuthMethod::ApiKey,
+        ..Principal::of(tenant, account, AuthMethod::ApiKey)
     };
     let client = Some([127, 0, 0, 1].into());
     let request = ModelRequest {
         action: &question.action,
         requested: &question.model,
         provider: None,
-        circumstances: Circumstances {
-            now,
-            method: AuthMethod::ApiKey,
-            client,
-        },
+        circumstances: caller.circumstances(now, client),
         accepts_fallback: true,
     };
     match choose(snapshot, &caller, &request) {

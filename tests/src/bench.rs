@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_access::{
-    credential::{Credential, CredentialStatus, KeyKind, write_key},
+    credential::{Credential, KeyKind, write_key},
     digest::Peppers,
     event::Event,
     grant::{Effect, Grant, Subject},
@@ -148,19 +148,9 @@ fn credential(
 ) -> Result<(Credential, String), Box<dyn std::error::Error>> {
     let id: Id = random::id();
     let secret = random::secret_base62(turnpike_access::credential::SECRET_LENGTH);
-    let credential = Credential {
-        id,
-        tenant: "bench".parse()?,
-        owner: owner.clone(),
-        digest: peppers.digest(id, secret.expose()).ok_or("no pepper")?,
-        previous: None,
-        scope: None,
-        expires: None,
-        status: CredentialStatus::Active,
-        created: Timestamp::from_micros(1_700_000_000_000_000),
-        created_by: Arc::from("system"),
-        label: None,
-    };
+    let digest = peppers.digest(id, secret.expose()).ok_or("no pepper")?;
+    let made = (Timestamp::from_micros(1_700_000_000_000_000), Arc::from("system"));
+    let credential = Credential::new(id, "bench".parse()?, owner.clone(), digest, made);
     Ok((
         credential,
         write_key(KeyKind::VirtualAccount, id, secret.expose()),

@@ -55,6 +55,9 @@ pub(super) struct Create {
     /// A tag; may be given again
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
+    /// Who this is at an issuer, for tokens that are mapped by subject; may be given again
+    #[arg(long = "subject", value_name = "ISSUER/SUBJECT")]
+    subjects: Vec<String>,
     #[command(flatten)]
     wait: Wait,
 }
@@ -78,6 +81,12 @@ pub(super) struct Update {
     /// Take away all tags
     #[arg(long, conflicts_with = "tags")]
     no_tags: bool,
+    /// Who this is at an issuer; may be given again. Those given take the place of all
+    #[arg(long = "subject", value_name = "ISSUER/SUBJECT")]
+    subjects: Vec<String>,
+    /// Take away all subjects
+    #[arg(long, conflicts_with = "subjects")]
+    no_subjects: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -92,6 +101,7 @@ struct AccountView {
     tags: BTreeMap<String, String>,
     teams: Vec<String>,
     credentials: Vec<String>,
+    subjects: Vec<String>,
     created: Option<String>,
 }
 
@@ -111,6 +121,7 @@ impl From<wire::Account> for AccountView {
             credentials,
             created_us,
             principal,
+            subjects,
         } = account;
         Self {
             name,
@@ -121,6 +132,7 @@ impl From<wire::Account> for AccountView {
             tags,
             teams,
             credentials,
+            subjects,
             created: moment::text(created_us),
         }
     }
@@ -171,6 +183,7 @@ impl Create {
             description,
             email,
             tags,
+            subjects,
             wait,
         } = self;
         let tags = tags.into_iter().collect();
@@ -180,6 +193,7 @@ impl Create {
             email,
             tags,
             teams,
+            subjects,
             ..Default::default()
         };
         CreateAccountRequest {
@@ -198,6 +212,8 @@ impl Update {
             deactivated,
             tags,
             no_tags,
+            subjects,
+            no_subjects,
             wait,
         } = self;
         UpdateAccountRequest {
@@ -207,6 +223,8 @@ impl Update {
             deactivated,
             replace_tags: no_tags || !tags.is_empty(),
             tags: tags.into_iter().collect(),
+            replace_subjects: no_subjects || !subjects.is_empty(),
+            subjects,
             options: session.options(wait),
         }
     }

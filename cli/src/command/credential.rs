@@ -80,6 +80,9 @@ pub(super) struct Create {
     /// Narrow it to clients in these networks; may be given again
     #[arg(long = "network", value_name = "CIDR")]
     networks: Vec<String>,
+    /// Make a decoy: a key that opens nothing, and whose use raises an alert
+    #[arg(long)]
+    decoy: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -150,6 +153,7 @@ impl Create {
             actions,
             environments,
             networks,
+            decoy,
             wait,
         } = self;
         let scope = Scope {
@@ -164,6 +168,7 @@ impl Create {
             scope: Some(scope).filter(|scope| *scope != Scope::default()),
             expires_us: expires.map(|when| when.ahead(moment::now())),
             label,
+            decoy,
             options: session.options(wait),
         }
     }

@@ -88,6 +88,7 @@ impl From<wire::Tenant> for TenantView {
             hide_models,
             suspended,
             created_us,
+            credential_policy: _,
         } = tenant;
         Self {
             name,
@@ -179,6 +180,7 @@ impl Update {
             display_name,
             hide_models,
             suspended,
+            credential_policy: None,
             options: session.options(wait),
         }
     }

@@ -4,7 +4,6 @@ use turnpike_access::{
     authenticate::{self, Caller},
     command::{Command, Permission},
     decide::{self, Reason, decide},
-    grant::Circumstances,
     id::{Name, Timestamp},
     ledger::Refusal,
     pattern::Resource,
@@ -70,12 +69,8 @@ pub(crate) fn judge_caller(
     let request = decide::Request {
         action,
         resource: Resource::named(kind, name),
-        circumstances: Circumstances {
-            now,
-            method: caller.method,
-            // Not known here: a grant or scope that asks for a network does not hold for changes.
-            client: None,
-        },
+        // Not known here is the client's address: what asks for a network does not hold for changes.
+        circumstances: caller.circumstances(now, None),
     };
     match decide(snapshot, caller, &request).reason {
         Reason::Granted => Ok(()),
@@ -92,7 +87,7 @@ fn forbidden(action: &str, kind: &str, name: &str, reason: Reason) -> ExecuteErr
 }
 
 pub(crate) fn actor(caller: &Caller<'_>, tenant: &Name) -> String {
-    let principal = &caller.account.account.principal;
+    let principal = caller.principal;
     match caller.tenant.name() {
         own if own == tenant => principal.to_string(),
         other => format!("{other}/{principal}"),

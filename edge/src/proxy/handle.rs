@@ -254,7 +254,7 @@ fn list(
         record.model_requested = model.map(cut);
     });
     let caller = judge::identify(state, &snapshot, key, ticket)?;
-    let circumstances = judge::circumstances(ticket.time(), client);
+    let circumstances = caller.circumstances(ticket.time(), client);
     let shape = if head.headers.contains_key(ANTHROPIC_VERSION) {
         Shape::Anthropic
     } else {

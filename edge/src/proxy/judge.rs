@@ -7,8 +7,8 @@ use turnpike_access::{
     authenticate::{Caller, authenticate},
     choose::{Choice, ModelRequest, choose},
     credential::PresentedKey,
-    grant::{AuthMethod, Circumstances},
-    id::{Id, Timestamp},
+    grant::AuthMethod,
+    id::Id,
     model::ProviderKind,
     resolve::Unresolved,
     snapshot::Snapshot,
@@ -72,7 +72,7 @@ pub(super) fn judge(
         action: question.route.action,
         requested: question.model,
         provider: question.provider,
-        circumstances: circumstances(ticket.time(), question.client),
+        circumstances: caller.circumstances(ticket.time(), question.client),
         accepts_fallback: question.accepts_fallback,
     };
     let choice = choose(&snapshot, &caller, &request).map_err(unresolved)?;
@@ -138,14 +138,6 @@ pub(super) fn identify<'s>(
     found.map_err(|refused| Refusal::Unauthenticated {
         reason: refused.failure.as_str(),
     })
-}
-
-pub(super) fn circumstances(now: Timestamp, client: Option<IpAddr>) -> Circumstances {
-    Circumstances {
-        now,
-        method: AuthMethod::ApiKey,
-        client,
-    }
 }
 
 pub(super) fn unresolved(unresolved: Unresolved) -> Refusal {

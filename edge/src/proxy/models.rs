@@ -55,7 +55,7 @@ struct AnthropicList<'m, T> {
 pub(super) fn list(
     snapshot: &Snapshot,
     caller: &Caller<'_>,
-    circumstances: Circumstances,
+    circumstances: Circumstances<'_>,
     shape: Shape,
 ) -> Bytes {
     let found: Vec<_> = usable(snapshot, caller, circumstances).collect();
@@ -77,7 +77,7 @@ pub(super) fn list(
 pub(super) fn get(
     snapshot: &Snapshot,
     caller: &Caller<'_>,
-    circumstances: Circumstances,
+    circumstances: Circumstances<'_>,
     shape: Shape,
     requested: &str,
 ) -> Result<Bytes, Refusal> {

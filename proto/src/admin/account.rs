@@ -1,5 +1,7 @@
 //! Users and virtual accounts. Which of the two is meant is said by the service that was called.
 
+use std::sync::Arc;
+
 use turnpike_access::{
     id::Name,
     tenant::{Account, AccountProfile},
@@ -39,6 +41,7 @@ impl TryFrom<v1::CreateAccountRequest> for NewAccount {
             credentials: _,
             created_us: _,
             principal: _,
+            subjects,
         } = required("account", account)?;
         Ok(Self {
             name: parse("account.name", &name)?,
@@ -47,6 +50,7 @@ impl TryFrom<v1::CreateAccountRequest> for NewAccount {
                 email: known(email),
                 deactivated,
                 tags: tags(pairs),
+                subjects: shared(subjects),
             },
             teams: all("account.teams", teams)?,
             write: options.try_into()?,
@@ -65,6 +69,7 @@ pub struct AccountChange {
     email: Option<String>,
     deactivated: Option<bool>,
     tags: Option<turnpike_access::pattern::Tags>,
+    subjects: Option<Vec<Arc<str>>>,
 }
 
 impl TryFrom<v1::UpdateAccountRequest> for AccountChange {
@@ -79,11 +84,19 @@ impl TryFrom<v1::UpdateAccountRequest> for AccountChange {
             tags: pairs,
             replace_tags,
             options,
+            subjects,
+            replace_subjects,
         } = request;
         if !replace_tags && !pairs.is_empty() {
             return Err(ConversionError::new(
                 "tags",
                 "are given without replace_tags; set it to replace all tags",
+            ));
+        }
+        if !replace_subjects && !subjects.is_empty() {
+            return Err(ConversionError::new(
+                "subjects",
+                "are given without replace_subjects; set it to replace all subjects",
             ));
         }
         Ok(Self {
@@ -93,8 +106,13 @@ impl TryFrom<v1::UpdateAccountRequest> for AccountChange {
             email,
             deactivated,
             tags: replace_tags.then(|| tags(pairs)),
+            subjects: replace_subjects.then(|| shared(subjects)),
         })
     }
+}
+
+fn shared(texts: Vec<String>) -> Vec<Arc<str>> {
+    texts.into_iter().map(Arc::from).collect()
 }
 
 impl AccountChange {
@@ -105,12 +123,14 @@ impl AccountChange {
             email,
             deactivated,
             tags,
+            subjects,
         } = from.clone();
         AccountProfile {
             description: self.description.clone().map_or(description, known),
             email: self.email.clone().map_or(email, known),
             deactivated: self.deactivated.unwrap_or(deactivated),
             tags: self.tags.clone().unwrap_or(tags),
+            subjects: self.subjects.clone().unwrap_or(subjects),
         }
     }
 }
@@ -129,6 +149,7 @@ impl From<&Account> for v1::Account {
             email,
             deactivated,
             tags,
+            subjects,
         } = profile;
         Self {
             name: principal.name().to_string(),
@@ -140,6 +161,7 @@ impl From<&Account> for v1::Account {
             credentials: texts(credentials),
             created_us: created.as_micros(),
             principal: principal.to_string(),
+            subjects: texts(subjects),
         }
     }
 }

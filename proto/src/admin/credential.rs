@@ -27,6 +27,8 @@ pub struct NewCredential {
     pub expires: Option<Timestamp>,
     /// What its maker calls it.
     pub label: Option<Arc<str>>,
+    /// It opens nothing.
+    pub decoy: bool,
     /// How long to wait.
     pub write: Write,
 }
@@ -41,6 +43,7 @@ impl TryFrom<v1::CreateCredentialRequest> for NewCredential {
             expires_us,
             label,
             options,
+            decoy,
         } = request;
         let scope = scope.map(Scope::try_from).transpose()?;
         Ok(Self {
@@ -49,6 +52,7 @@ impl TryFrom<v1::CreateCredentialRequest> for NewCredential {
             scope: scope.filter(|scope| *scope != Scope::default()).map(Box::new),
             expires: moment(expires_us),
             label: known(label),
+            decoy,
             write: options.try_into()?,
         })
     }
@@ -165,6 +169,9 @@ impl v1::Credential {
             created,
             created_by,
             label,
+            rotated,
+            warnings,
+            decoy,
         } = credential;
         let (word, revoked, reason) = match status {
             CredentialStatus::Revoked { at, reason } => ("revoked", Some(*at), reason.to_string()),
@@ -185,6 +192,13 @@ impl v1::Credential {
             revoked_us: micros(revoked),
             revoked_reason: reason,
             previous_until_us: previous.map(|PreviousVersion { digest: _, until }| until.as_micros()),
+            rotated_us: micros(*rotated),
+            warnings: warnings
+                .iter()
+                .map(|warning| warning.as_str().to_owned())
+                .collect(),
+            decoy: decoy.is_some(),
+            decoy_used_us: micros(decoy.as_ref().and_then(|decoy| decoy.used)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use turnpike_access::{
-    grant::{AuthMethod, Conditions},
+    grant::Conditions,
     pattern::{ResourcePattern, Selector, SetOperator, SetTest, TagTest},
 };
 
@@ -145,16 +145,15 @@ impl TryFrom<v1::Conditions> for Conditions {
     fn try_from(conditions: v1::Conditions) -> Result<Self, ConversionError> {
         let v1::Conditions {
             methods,
-            networks: texts,
+            networks: given,
             not_before_us,
             expires_us,
+            max_token_age_seconds,
         } = conditions;
         Ok(Self {
-            methods: methods
-                .iter()
-                .map(|method| read_method(method))
-                .collect::<Result<_, _>>()?,
-            networks: networks("networks", texts)?,
+            methods: all("methods", methods)?,
+            max_token_age_seconds,
+            networks: networks("networks", given)?,
             not_before: moment(not_before_us),
             expires: moment(expires_us),
         })
@@ -165,26 +164,18 @@ impl From<&Conditions> for v1::Conditions {
     fn from(conditions: &Conditions) -> Self {
         let Conditions {
             methods,
+            max_token_age_seconds,
             networks,
             not_before,
             expires,
         } = conditions;
         Self {
-            methods: methods.iter().map(|method| method.as_str().to_owned()).collect(),
+            methods: texts(methods),
+            max_token_age_seconds: *max_token_age_seconds,
             networks: texts(networks),
             not_before_us: micros(*not_before),
             expires_us: micros(*expires),
         }
-    }
-}
-
-fn read_method(text: &str) -> Result<AuthMethod, ConversionError> {
-    match text {
-        "api_key" => Ok(AuthMethod::ApiKey),
-        _ => Err(ConversionError::new(
-            "methods",
-            format!("{text:?} is not a method; use api_key"),
-        )),
     }
 }
 

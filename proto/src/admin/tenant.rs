@@ -1,6 +1,10 @@
 //! Tenants.
 
-use turnpike_access::{id::Name, snapshot::Tenant, tenant::TenantSettings};
+use turnpike_access::{
+    id::Name,
+    snapshot::Tenant,
+    tenant::{CredentialPolicy, TenantSettings},
+};
 
 use super::{Write, v1};
 use crate::{
@@ -36,6 +40,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
             hide_models,
             suspended,
             created_us: _,
+            credential_policy,
         } = required("tenant", tenant)?;
         Ok(Self {
             name: parse("tenant.name", &name)?,
@@ -43,11 +48,17 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
                 display_name: known(display_name),
                 hide_models,
                 suspended,
+                credentials: policy(credential_policy)?.unwrap_or_default(),
             },
             administrator: optional("administrator", &administrator)?,
             write: options.try_into()?,
         })
     }
+}
+
+fn policy(policy: Option<v1::CredentialPolicy>) -> Result<Option<CredentialPolicy>, ConversionError> {
+    let read = policy.map(CredentialPolicy::try_from).transpose();
+    read.map_err(|error| error.within("credential_policy"))
 }
 
 /// What is to become of a tenant's settings.
@@ -60,6 +71,7 @@ pub struct TenantChange {
     display_name: Option<String>,
     hide_models: Option<bool>,
     suspended: Option<bool>,
+    credentials: Option<CredentialPolicy>,
 }
 
 impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
@@ -72,6 +84,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             hide_models,
             suspended,
             options,
+            credential_policy,
         } = request;
         Ok(Self {
             name: parse("name", &name)?,
@@ -79,6 +92,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             display_name,
             hide_models,
             suspended,
+            credentials: policy(credential_policy)?,
         })
     }
 }
@@ -90,11 +104,13 @@ impl TenantChange {
             display_name,
             hide_models,
             suspended,
+            credentials,
         } = from.clone();
         TenantSettings {
             display_name: self.display_name.clone().map_or(display_name, known),
             hide_models: self.hide_models.unwrap_or(hide_models),
             suspended: self.suspended.unwrap_or(suspended),
+            credentials: self.credentials.clone().unwrap_or(credentials),
         }
     }
 }
@@ -105,6 +121,7 @@ impl From<&Tenant> for v1::Tenant {
             display_name,
             hide_models,
             suspended,
+            credentials,
         } = tenant.settings();
         Self {
             name: tenant.name().to_string(),
@@ -112,6 +129,9 @@ impl From<&Tenant> for v1::Tenant {
             hide_models: *hide_models,
             suspended: *suspended,
             created_us: tenant.created().as_micros(),
+            credential_policy: Some(credentials)
+                .filter(|policy| **policy != CredentialPolicy::default())
+                .map(v1::CredentialPolicy::from),
         }
     }
 }

@@ -31,10 +31,12 @@ use population::{CREDENTIALS, MODELS, NOW, PRINCIPALS, Population, Random};
 const SINGLE_RUNS: usize = 200_000;
 const CHANGES: usize = 20_000;
 
-fn circumstances() -> Circumstances {
+fn circumstances() -> Circumstances<'static> {
     Circumstances {
         now: NOW,
         method: AuthMethod::ApiKey,
+        issuer: None,
+        issued: None,
         client: None,
     }
 }

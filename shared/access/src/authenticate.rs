@@ -1,13 +1,14 @@
 //! From a presented key to who calls.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    credential::{Credential, CredentialStatus, KeyKind, PresentedKey},
+    credential::{Credential, CredentialStatus, KeyKind, PresentedKey, Scope},
     digest::{KeyDigest, Peppers},
-    grant::AuthMethod,
-    id::{Name, Timestamp},
-    snapshot::{HeldAccount, Snapshot, Tenant},
+    grant::{AuthMethod, Circumstances},
+    id::{Name, Principal, Timestamp},
+    snapshot::{HeldAccount, HeldGrant, Snapshot, Tenant},
+    token::VerifiedToken,
 };
 
 /// Who calls, as proven: what a decision is about.
@@ -16,16 +17,55 @@ pub struct Caller<'s> {
     /// The tenant.
     pub tenant: &'s Tenant,
     /// The user or virtual account.
-    pub account: &'s HeldAccount,
-    /// The key that was presented, where it was one.
+    pub principal: &'s Principal,
+    /// What is recorded of it; a user just in time is not recorded yet.
+    pub account: Option<&'s HeldAccount>,
+    /// The teams whose grants it has.
+    pub teams: &'s [Name],
+    /// The grants that name it.
+    pub grants: &'s [Arc<HeldGrant>],
+    /// The key that was presented, or that the presented token was given for.
     pub credential: Option<&'s Credential>,
+    /// What the presented token is narrowed to, beside the credential's own scope.
+    pub scope: Option<&'s Scope>,
     /// The groups that its verified token carries: issuer and value.
     pub groups: &'s [(Name, Arc<str>)],
     /// How it proved who it is.
     pub method: AuthMethod,
+    /// The token that was presented, where it was one.
+    pub token: Option<&'s VerifiedToken>,
 }
 
-/// Why a key opens nothing. The public answer is the same for all; this is for the audit.
+impl<'s> Caller<'s> {
+    /// A recorded account, with nothing but itself.
+    pub fn of(tenant: &'s Tenant, held: &'s HeldAccount, method: AuthMethod) -> Self {
+        Self {
+            tenant,
+            principal: &held.account.principal,
+            account: Some(held),
+            teams: &held.account.teams,
+            grants: &held.grants,
+            credential: None,
+            scope: None,
+            groups: &[],
+            method,
+            token: None,
+        }
+    }
+
+    /// The circumstances of a request of this caller.
+    pub fn circumstances(&self, now: Timestamp, client: Option<IpAddr>) -> Circumstances<'s> {
+        Circumstances {
+            now,
+            method: self.method,
+            issuer: self.token.map(|token| &token.issuer),
+            issued: self.token.map(|token| token.issued),
+            client,
+        }
+    }
+}
+
+/// Why a key or a token opens nothing. The public answer is the same for all; this is for the audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthFailure {
     /// No credential has this id.
@@ -42,6 +82,12 @@ pub enum AuthFailure {
     OwnerDeactivated,
     /// Its tenant was suspended.
     TenantSuspended,
+    /// A decoy: it opens nothing, and whoever uses it is watched.
+    Decoy,
+    /// The token's issuer was changed or removed since it was verified.
+    IssuerChanged,
+    /// The token speaks for nobody whom the tenant knows.
+    PrincipalUnknown,
 }
 
 impl AuthFailure {
@@ -55,6 +101,9 @@ impl AuthFailure {
             Self::Expired => "credential_expired",
             Self::OwnerDeactivated => "owner_deactivated",
             Self::TenantSuspended => "tenant_suspended",
+            Self::Decoy => "credential_decoy",
+            Self::IssuerChanged => "issuer_changed",
+            Self::PrincipalUnknown => "principal_unknown",
         }
     }
 }
@@ -106,13 +155,13 @@ pub fn admit<'s>(
     credential: &'s Credential,
     now: Timestamp,
 ) -> Result<Caller<'s>, AuthFailure> {
+    if credential.decoy.is_some() {
+        return Err(AuthFailure::Decoy);
+    }
     match &credential.status {
         CredentialStatus::Active => {}
         CredentialStatus::Suspended => return Err(AuthFailure::Suspended),
         CredentialStatus::Revoked { .. } => return Err(AuthFailure::Revoked),
-    }
-    if credential.expires.is_some_and(|end| now >= end) {
-        return Err(AuthFailure::Expired);
     }
     let tenant = snapshot
         .tenant(credential.tenant.as_str())
@@ -120,16 +169,19 @@ pub fn admit<'s>(
     if tenant.settings().suspended {
         return Err(AuthFailure::TenantSuspended);
     }
+    if credential
+        .end(&tenant.settings().credentials)
+        .is_some_and(|end| now >= end)
+    {
+        return Err(AuthFailure::Expired);
+    }
     let account = tenant.account(&credential.owner).ok_or(AuthFailure::Revoked)?;
     if account.account.profile.deactivated {
         return Err(AuthFailure::OwnerDeactivated);
     }
     Ok(Caller {
-        tenant,
-        account,
         credential: Some(credential),
-        groups: &[],
-        method: AuthMethod::ApiKey,
+        ..Caller::of(tenant, account, AuthMethod::ApiKey)
     })
 }
 

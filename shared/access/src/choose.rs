@@ -36,7 +36,7 @@ pub struct ModelRequest<'a> {
     /// The provider that the client named beside it.
     pub provider: Option<&'a str>,
     /// When, from where, and how the caller proved who it is.
-    pub circumstances: Circumstances,
+    pub circumstances: Circumstances<'a>,
     /// Whether the client takes another model than the one it asked for.
     pub accepts_fallback: bool,
 }
@@ -77,7 +77,7 @@ pub fn choose<'s>(
             fallback: None,
         });
     }
-    let teams = &caller.account.account.teams;
+    let teams = caller.teams;
     let rules = caller.tenant.fallbacks().iter().filter(|rule| {
         rule.from.matches(model.id.as_str())
             && rule.to != model.id
@@ -111,7 +111,7 @@ pub fn choose<'s>(
 pub fn usable<'s>(
     snapshot: &'s Snapshot,
     caller: &Caller<'s>,
-    circumstances: Circumstances,
+    circumstances: Circumstances<'_>,
 ) -> impl Iterator<Item = ResolvedModel<'s>> {
     let listed = caller.tenant.models().into_iter();
     let found = listed.filter_map(|model| resolve::by_id(caller.tenant, &model.id));
@@ -122,7 +122,7 @@ pub fn usable<'s>(
 pub fn may_use(
     snapshot: &Snapshot,
     caller: &Caller<'_>,
-    circumstances: Circumstances,
+    circumstances: Circumstances<'_>,
     model: &ResolvedModel<'_>,
 ) -> bool {
     INFERENCE_ACTIONS.into_iter().any(|action| {

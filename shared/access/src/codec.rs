@@ -12,6 +12,7 @@ use crate::{
     fold::Missing,
     grant::Grant,
     id::{Id, ModelId, Name, Timestamp},
+    issuer::{Issuer, Revocations, TokenKey},
     log::Head,
     model::{Fallback, Model, Provider},
     role::Role,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The format that this build writes. It reads this one and all before it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One line. Records of a tenant follow its `Tenant` record; grants come after whom they name.
 #[derive(Serialize, Deserialize)]
@@ -32,6 +33,8 @@ enum Record {
         bootstrapped: bool,
         records: u64,
     },
+    /// Of Turnpike's own tokens; these come before the tenants.
+    TokenKey(TokenKey),
     Tenant {
         name: Name,
         settings: TenantSettings,
@@ -56,6 +59,11 @@ enum Record {
         target: ModelId,
     },
     Fallback(Fallback),
+    Issuer(Issuer),
+    Revocations {
+        issuer: Name,
+        revocations: Revocations,
+    },
     Credential(Credential),
 }
 
@@ -95,7 +103,8 @@ pub fn encode<E: From<serde_json::Error>>(
         format: FORMAT,
         head: snapshot.head,
         bootstrapped: snapshot.bootstrapped,
-        records: u64::try_from(counts + snapshot.credentials.len()).unwrap_or(u64::MAX),
+        records: u64::try_from(counts + snapshot.token_keys.len() + snapshot.credentials.len())
+            .unwrap_or(u64::MAX),
     };
     let mut line = Vec::with_capacity(1024);
     let mut write = |record: &Record| -> Result<(), E> {
@@ -105,6 +114,8 @@ pub fn encode<E: From<serde_json::Error>>(
         sink(&line)
     };
     write(&first)?;
+    let keys = snapshot.token_keys.iter().cloned();
+    keys.map(Record::TokenKey).try_for_each(|record| write(&record))?;
     for tenant in tenants {
         records_of(tenant).try_for_each(|record| write(&record))?;
     }
@@ -159,6 +170,21 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
             target: target.clone(),
         }))
         .chain(tenant.fallbacks.iter().cloned().map(Record::Fallback))
+        .chain(
+            tenant
+                .issuers
+                .values()
+                .map(|held| Record::Issuer(Issuer::clone(held))),
+        )
+        .chain(
+            tenant
+                .revocations
+                .iter()
+                .map(|(issuer, held)| Record::Revocations {
+                    issuer: issuer.clone(),
+                    revocations: Revocations::clone(held),
+                }),
+        )
 }
 
 /// Puts a snapshot together from its lines. Feed it whole lines, then [`Decoder::finish`].
@@ -202,6 +228,9 @@ impl Decoder {
 
     fn close_tenant(&mut self) {
         if let Some(tenant) = self.tenant.take() {
+            for issuer in tenant.issuers.values() {
+                self.snapshot.list_issuer(&tenant.name, issuer);
+            }
             self.snapshot
                 .tenants
                 .insert(tenant.name.clone(), Arc::new(tenant));
@@ -223,6 +252,9 @@ impl Decoder {
                 self.expected = Some(records);
             }
             _ if self.expected.is_none() => return Err(out_of_order),
+            Record::TokenKey(key) if self.tenant.is_none() => {
+                Arc::make_mut(&mut self.snapshot.token_keys).push(key);
+            }
             Record::Tenant {
                 name,
                 settings,
@@ -296,7 +328,13 @@ fn restore(tenant: &mut Tenant, record: Record) -> Result<(), Missing> {
             tenant.aliases.insert(alias, target);
         }
         Record::Fallback(rule) => Arc::make_mut(&mut tenant.fallbacks).push(rule),
-        Record::Snapshot { .. } | Record::Tenant { .. } | Record::Credential(_) => {
+        Record::Issuer(issuer) => {
+            tenant.issuers.insert(issuer.name.clone(), Arc::new(issuer));
+        }
+        Record::Revocations { issuer, revocations } => {
+            tenant.revocations.insert(issuer, Arc::new(revocations));
+        }
+        Record::Snapshot { .. } | Record::Tenant { .. } | Record::TokenKey(_) | Record::Credential(_) => {
             return Err(Missing("order"));
         }
     }

@@ -8,10 +8,12 @@
 use std::sync::Arc;
 
 use crate::{
-    credential::Credential,
+    alert::Alert,
+    credential::{Credential, Scope, Warning},
     digest::KeyDigest,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
+    issuer::{IssuerProfile, TokenKey, TokenMatch},
     model::{Fallback, ModelProfile, ProviderProfile},
     role::Role,
     tenant::{AccountProfile, TeamProfile, TenantSettings},
@@ -73,6 +75,42 @@ pub enum Command {
     ResumeCredential { id: Id },
     /// A key stops working for ever.
     RevokeCredential { id: Id, reason: Arc<str> },
+    /// A key opens less from now on, or ends earlier. Absent parts stay as they are.
+    NarrowCredential {
+        id: Id,
+        scope: Option<Box<Scope>>,
+        expires: Option<Timestamp>,
+    },
+    /// All live keys of a principal, a team or the tenant stop working for ever.
+    RevokeCredentials { of: Holders, reason: Arc<str> },
+    /// The owner of a key is warned of what is due.
+    WarnOfCredential {
+        id: Id,
+        warning: Warning,
+        due: Timestamp,
+    },
+    /// Something that somebody should look at.
+    RaiseAlert(Alert),
+    /// An issuer to trust.
+    CreateIssuer { name: Name, profile: IssuerProfile },
+    /// Other decisions about an issuer.
+    UpdateIssuer {
+        name: Name,
+        from: IssuerProfile,
+        to: IssuerProfile,
+    },
+    /// The end of trusting an issuer.
+    DeleteIssuer { name: Name },
+    /// Tokens of an issuer, or Turnpike's own, stop working for ever.
+    RevokeTokens {
+        issuer: Name,
+        tokens: TokenMatch,
+        reason: Arc<str>,
+    },
+    /// A key that Turnpike's own tokens are signed with from now on.
+    AddTokenKey(TokenKey),
+    /// What a key signed stops working.
+    RemoveTokenKey { id: Arc<str> },
     /// A new provider.
     CreateProvider { name: Name, profile: ProviderProfile },
     /// Another configuration of a provider.
@@ -113,6 +151,17 @@ pub enum Command {
     DeleteFallback { id: Id },
 }
 
+/// Whose credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holders {
+    /// One user's or virtual account's.
+    Principal(Principal),
+    /// Those of everybody in a team, its virtual accounts too.
+    Team(Name),
+    /// Everybody's in the tenant.
+    Tenant,
+}
+
 /// What the caller must be allowed in order to ask: an action on a resource of the command's tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
@@ -151,6 +200,17 @@ impl Command {
                 ("credentials.suspend", "credential", id.to_string())
             }
             Self::RevokeCredential { id, .. } => ("credentials.revoke", "credential", id.to_string()),
+            Self::NarrowCredential { id, .. } => ("credentials.narrow", "credential", id.to_string()),
+            Self::RevokeCredentials { .. } => ("credentials.revoke", "credential", String::new()),
+            Self::WarnOfCredential { id, .. } => ("credentials.suspend", "credential", id.to_string()),
+            Self::RaiseAlert(alert) => ("alerts.write", "alert", alert.id.to_string()),
+            Self::CreateIssuer { name, .. }
+            | Self::UpdateIssuer { name, .. }
+            | Self::DeleteIssuer { name } => ("issuers.write", "issuer", name.to_string()),
+            Self::RevokeTokens { issuer, .. } => ("tokens.revoke", "issuer", issuer.to_string()),
+            Self::AddTokenKey(TokenKey { id, .. }) | Self::RemoveTokenKey { id } => {
+                ("token-keys.write", "token-key", id.to_string())
+            }
             Self::CreateProvider { name, .. }
             | Self::UpdateProvider { name, .. }
             | Self::DeleteProvider { name } => ("providers.write", "provider", name.to_string()),

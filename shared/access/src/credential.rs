@@ -11,6 +11,7 @@ use crate::{
     digest::KeyDigest,
     id::{Id, Name, Principal, Timestamp},
     pattern::Glob,
+    tenant::CredentialPolicy,
 };
 
 /// Whose key it is, as its prefix says.
@@ -196,6 +197,92 @@ pub struct Credential {
     /// What its maker calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Arc<str>>,
+    /// When it got its present secret, where that is not its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated: Option<Timestamp>,
+    /// What its owner was warned of, since its present secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// It opens nothing, and was laid out for whoever should not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoy: Option<Decoy>,
+}
+
+/// What is known of a decoy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decoy {
+    /// When it was first used, and the alert raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Timestamp>,
+}
+
+/// What the owner of a credential is warned of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Warning {
+    /// Its secret is to be changed soon.
+    RotationDue,
+    /// It has not been used for long.
+    Unused,
+    /// It ends soon by itself.
+    Expiring,
+}
+
+impl Warning {
+    /// One word for machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RotationDue => "rotation_due",
+            Self::Unused => "unused",
+            Self::Expiring => "expiring",
+        }
+    }
+}
+
+impl Credential {
+    /// A credential as it is made: it is narrowed to nothing, and never expires by itself.
+    pub fn new(
+        id: Id,
+        tenant: Name,
+        owner: Principal,
+        digest: KeyDigest,
+        created: (Timestamp, Arc<str>),
+    ) -> Self {
+        let (created, created_by) = created;
+        Self {
+            id,
+            tenant,
+            owner,
+            digest,
+            previous: None,
+            scope: None,
+            expires: None,
+            status: CredentialStatus::Active,
+            created,
+            created_by,
+            label: None,
+            rotated: None,
+            warnings: Vec::new(),
+            decoy: None,
+        }
+    }
+
+    /// When it stops working by itself: its own end, or the longest life that its tenant permits, if that is earlier.
+    pub fn end(&self, policy: &CredentialPolicy) -> Option<Timestamp> {
+        let longest = policy
+            .max_lifetime_seconds
+            .map(|life| self.created.plus_seconds(life.into()));
+        match (self.expires, longest) {
+            (Some(own), Some(longest)) => Some(own.min(longest)),
+            (own, longest) => own.or(longest),
+        }
+    }
+
+    /// Since when it has its present secret.
+    pub fn secret_since(&self) -> Timestamp {
+        self.rotated.unwrap_or(self.created)
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub struct Request<'a> {
     /// What it is done to.
     pub resource: Resource<'a>,
     /// When, from where, and how the caller proved who it is.
-    pub circumstances: Circumstances,
+    pub circumstances: Circumstances<'a>,
 }
 
 /// Why a decision is as it is.
@@ -131,6 +131,7 @@ pub fn decide<'s>(snapshot: &'s Snapshot, caller: &Caller<'s>, request: &Request
     let reason = match allowed_by {
         None => Reason::NoGrant,
         Some(_) => outside_scope(caller.credential.and_then(|held| held.scope.as_deref()), request)
+            .or_else(|| outside_scope(caller.scope, request))
             .unwrap_or(Reason::Granted),
     };
     Decision {
@@ -143,14 +144,9 @@ pub fn decide<'s>(snapshot: &'s Snapshot, caller: &Caller<'s>, request: &Request
 /// The grants that speak of the caller: its own, those of its teams, those of the groups that its token carries.
 pub(crate) fn candidates<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s HeldGrant> {
     let tenant = caller.tenant;
-    let teams = caller
-        .account
-        .account
-        .teams
-        .iter()
-        .filter_map(|name| tenant.team(name.as_str()));
+    let teams = caller.teams.iter().filter_map(|name| tenant.team(name.as_str()));
     let group = |group: &'s (Name, Arc<str>)| tenant.groups.get(group);
-    let own = caller.account.grants.iter();
+    let own = caller.grants.iter();
     own.chain(teams.flat_map(|held| held.grants.iter()))
         .chain(
             caller

@@ -14,10 +14,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    credential::Credential,
+    alert::Alert,
+    credential::{Credential, Scope, Warning},
     digest::KeyDigest,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
+    issuer::{IssuerProfile, TokenKey, TokenMatch},
     model::{Fallback, ModelProfile, ProviderProfile},
     role::Role,
     tenant::{AccountProfile, TeamProfile, TenantSettings},
@@ -85,6 +87,47 @@ pub enum Event {
     /// A key stopped working for ever.
     #[serde(rename = "credential.revoked.v1")]
     CredentialRevoked { id: Id, reason: Arc<str> },
+    /// A key was narrowed to this, and ends then.
+    #[serde(rename = "credential.narrowed.v1")]
+    CredentialNarrowed {
+        id: Id,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<Box<Scope>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
+    },
+    /// The owner of a key was warned; what of happens then, unless something is done.
+    #[serde(rename = "credential.warned.v1")]
+    CredentialWarned {
+        id: Id,
+        warning: Warning,
+        due: Timestamp,
+    },
+    /// Something happened that somebody should look at.
+    #[serde(rename = "alert.raised.v1")]
+    AlertRaised(Alert),
+    /// An issuer came to be trusted.
+    #[serde(rename = "issuer.created.v1")]
+    IssuerCreated { name: Name, profile: IssuerProfile },
+    /// What was decided about an issuer became this.
+    #[serde(rename = "issuer.updated.v1")]
+    IssuerUpdated { name: Name, profile: IssuerProfile },
+    /// An issuer ceased to be trusted.
+    #[serde(rename = "issuer.deleted.v1")]
+    IssuerDeleted { name: Name },
+    /// Tokens of an issuer stopped working for ever.
+    #[serde(rename = "token.revoked.v1")]
+    TokenRevoked {
+        issuer: Name,
+        tokens: TokenMatch,
+        reason: Arc<str>,
+    },
+    /// Turnpike's own tokens came to be signed with this key. Of the operators' tenant.
+    #[serde(rename = "token_key.added.v1")]
+    TokenKeyAdded(TokenKey),
+    /// What this key signed stopped working. Of the operators' tenant.
+    #[serde(rename = "token_key.removed.v1")]
+    TokenKeyRemoved { id: Arc<str> },
     /// A provider was added.
     #[serde(rename = "provider.created.v1")]
     ProviderCreated { name: Name, profile: ProviderProfile },

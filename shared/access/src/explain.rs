@@ -69,6 +69,7 @@ impl Considered<'_> {
             },
             (Some(Mismatch::Condition(condition)), _) => match condition {
                 ConditionMismatch::Method => "it asks for another authentication method",
+                ConditionMismatch::TokenAge => "it asks for a token that was issued more recently",
                 ConditionMismatch::Network => "it is for other networks",
                 ConditionMismatch::NotYet => "it has not begun",
                 ConditionMismatch::Expired => "it has expired",

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    credential::{Credential, CredentialStatus, PreviousVersion},
+    credential::Credential,
     event::{Event, UnknownEvent},
     grant::{Grant, Subject},
     id::{Id, Name, Principal},
-    log::{BrokenChain, Origin, Recorded},
+    log::{BrokenChain, Origin, Position, Recorded},
     model::Provider,
     role::Role,
     snapshot::{HeldAccount, HeldGrant, HeldTeam, Snapshot, Tenant},
@@ -15,6 +15,8 @@ use crate::{
 };
 
 mod catalogue;
+mod credential;
+mod issuer;
 
 /// Why an event was not folded in. The snapshot is as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +52,7 @@ impl Snapshot {
         recorded.follows(self.head)?;
         let event = Event::decode(&recorded.kind, recorded.version, &recorded.payload)?;
         let mut next = self.clone();
-        next.apply(&recorded.origin, event)
+        next.apply(&recorded.origin, recorded.position, event)
             .map_err(|Missing(what)| FoldError::Inconsistent {
                 position: recorded.position.get(),
                 what,
@@ -60,7 +62,7 @@ impl Snapshot {
         Ok(())
     }
 
-    fn apply(&mut self, origin: &Origin, event: Event) -> Result<(), Missing> {
+    fn apply(&mut self, origin: &Origin, position: Position, event: Event) -> Result<(), Missing> {
         match event {
             Event::PlatformBootstrapped {} => self.bootstrapped = true,
             Event::TenantCreated(settings) => {
@@ -72,7 +74,16 @@ impl Snapshot {
             Event::CredentialRotated { .. }
             | Event::CredentialSuspended { .. }
             | Event::CredentialResumed { .. }
-            | Event::CredentialRevoked { .. } => self.apply_to_credential(origin, event)?,
+            | Event::CredentialRevoked { .. }
+            | Event::CredentialNarrowed { .. }
+            | Event::CredentialWarned { .. }
+            | Event::AlertRaised(_) => self.apply_to_credential(origin, event)?,
+            Event::IssuerCreated { .. }
+            | Event::IssuerUpdated { .. }
+            | Event::IssuerDeleted { .. }
+            | Event::TokenRevoked { .. }
+            | Event::TokenKeyAdded(_)
+            | Event::TokenKeyRemoved { .. } => self.apply_to_issuers(origin, position, event)?,
             other => self.tenant_mut(&origin.tenant)?.apply(origin, other)?,
         }
         Ok(())
@@ -101,41 +112,15 @@ impl Snapshot {
 
     fn delete_tenant(&mut self, name: &Name) -> Result<(), Missing> {
         let tenant = self.tenants.remove(name).ok_or(Missing("tenant"))?;
+        for issuer in tenant.issuers.values() {
+            self.unlist_issuer(name, issuer);
+        }
         let held = tenant.accounts.values();
         for id in held
             .flat_map(|held| &held.account.credentials)
             .chain(tenant.retired.keys())
         {
             self.credentials.remove(id);
-        }
-        Ok(())
-    }
-
-    fn apply_to_credential(&mut self, origin: &Origin, event: Event) -> Result<(), Missing> {
-        match event {
-            Event::CredentialRotated {
-                id,
-                digest,
-                previous_until,
-            } => {
-                let held = self.credential_mut(origin, id)?;
-                let digest = std::mem::replace(&mut held.digest, digest);
-                held.previous = Some(Box::new(PreviousVersion {
-                    digest,
-                    until: previous_until,
-                }));
-            }
-            Event::CredentialSuspended { id, .. } => {
-                self.credential_mut(origin, id)?.status = CredentialStatus::Suspended;
-            }
-            Event::CredentialResumed { id } => {
-                self.credential_mut(origin, id)?.status = CredentialStatus::Active
-            }
-            Event::CredentialRevoked { id, reason } => {
-                let at = origin.time;
-                self.credential_mut(origin, id)?.status = CredentialStatus::Revoked { at, reason };
-            }
-            _ => return Err(Missing("credential")),
         }
         Ok(())
     }
@@ -191,10 +176,14 @@ impl Tenant {
                 });
             }
             Event::AccountUpdated { principal, profile } => {
-                self.account_mut(&principal)?.account.profile = profile;
+                let known = profile.clone();
+                let before = std::mem::replace(&mut self.account_mut(&principal)?.account.profile, profile);
+                self.forget_who(&principal, &before);
+                self.learn_who(&principal, &known);
             }
             Event::AccountDeleted { principal } => {
                 let held = self.accounts.remove(&principal).ok_or(Missing("account"))?;
+                self.forget_who(&principal, &held.account.profile);
                 for id in &held.account.credentials {
                     self.retired.insert(*id, ());
                 }
@@ -304,6 +293,7 @@ impl Tenant {
 
     /// For [`crate::codec`]: an account as it was held, before its grants are put in.
     pub(crate) fn restore_account(&mut self, account: Account) {
+        self.learn_who(&account.principal, &account.profile);
         self.accounts.insert(
             account.principal.clone(),
             Arc::new(HeldAccount {

@@ -92,14 +92,90 @@ pub enum Effect {
 pub enum AuthMethod {
     /// A personal access token or a virtual account's key.
     ApiKey,
+    /// A JWT of an issuer that the tenant trusts.
+    Jwt,
+    /// An opaque token that the tenant's issuer was asked about.
+    OauthToken,
+    /// A short-lived token of Turnpike's own.
+    TurnpikeToken,
 }
 
 impl AuthMethod {
+    /// Every method.
+    pub const ALL: [Self; 4] = [Self::ApiKey, Self::Jwt, Self::OauthToken, Self::TurnpikeToken];
+
     /// As it is written in audit records and conditions.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "api_key",
+            Self::Jwt => "jwt",
+            Self::OauthToken => "oauth_token",
+            Self::TurnpikeToken => "turnpike_token",
         }
+    }
+}
+
+/// A way of proving who calls that a grant is content with: `api_key`, or `jwt:okta` for one issuer's alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MethodRule {
+    /// How.
+    pub method: AuthMethod,
+    /// Whose tokens; absent: any issuer's.
+    pub issuer: Option<Name>,
+}
+
+impl MethodRule {
+    fn admits(&self, method: AuthMethod, issuer: Option<&Name>) -> bool {
+        self.method == method && (self.issuer.is_none() || self.issuer.as_ref() == issuer)
+    }
+}
+
+impl From<AuthMethod> for MethodRule {
+    fn from(method: AuthMethod) -> Self {
+        Self { method, issuer: None }
+    }
+}
+
+impl FromStr for MethodRule {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        const RULE: &str =
+            "use api_key, jwt, oauth_token or turnpike_token; jwt:ISSUER and oauth_token:ISSUER name one";
+        let (method, issuer) = match text.split_once(':') {
+            Some((method, issuer)) => (method, Some(issuer.parse()?)),
+            None => (text, None),
+        };
+        AuthMethod::ALL
+            .into_iter()
+            .find(|one| one.as_str() == method)
+            .filter(|one| issuer.is_none() || matches!(one, AuthMethod::Jwt | AuthMethod::OauthToken))
+            .map(|method| Self { method, issuer })
+            .ok_or_else(|| InvalidName::new(text, "authentication method", RULE))
+    }
+}
+
+impl TryFrom<String> for MethodRule {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<MethodRule> for String {
+    fn from(rule: MethodRule) -> Self {
+        rule.to_string()
+    }
+}
+
+impl fmt::Display for MethodRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.method.as_str())?;
+        self.issuer
+            .as_ref()
+            .map_or(Ok(()), |issuer| write!(f, ":{issuer}"))
     }
 }
 
@@ -109,7 +185,10 @@ impl AuthMethod {
 pub struct Conditions {
     /// One of these ways of proving who calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub methods: Vec<AuthMethod>,
+    pub methods: Vec<MethodRule>,
+    /// The token was issued at most so many seconds ago; a key, which has no such age, never is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_token_age_seconds: Option<u32>,
     /// The client's address is in one of these networks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<IpNet>,
@@ -123,11 +202,15 @@ pub struct Conditions {
 
 /// The circumstances of a request that conditions look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
+pub struct Circumstances<'a> {
     /// The moment that is judged.
     pub now: Timestamp,
     /// How the caller proved who it is.
     pub method: AuthMethod,
+    /// Whose token it was, where it was one.
+    pub issuer: Option<&'a Name>,
+    /// When the token was issued, where it was one.
+    pub issued: Option<Timestamp>,
     /// The client's address, where there is one.
     pub client: Option<IpAddr>,
 }
@@ -137,6 +220,8 @@ pub struct Circumstances {
 pub enum ConditionMismatch {
     /// Another way of proving who calls.
     Method,
+    /// The token is older, or there is none.
+    TokenAge,
     /// From elsewhere.
     Network,
     /// Not yet.
@@ -147,22 +232,33 @@ pub enum ConditionMismatch {
 
 impl Conditions {
     /// Whether all of them hold, or which fails first.
-    pub fn hold(&self, circumstances: &Circumstances) -> Result<(), ConditionMismatch> {
+    pub fn hold(&self, circumstances: &Circumstances<'_>) -> Result<(), ConditionMismatch> {
         let Self {
             methods,
+            max_token_age_seconds,
             networks,
             not_before,
             expires,
         } = self;
-        let Circumstances { now, method, client } = circumstances;
+        let Circumstances {
+            now,
+            method,
+            issuer,
+            issued,
+            client,
+        } = circumstances;
         if not_before.is_some_and(|from| *now < from) {
             return Err(ConditionMismatch::NotYet);
         }
         if expires.is_some_and(|end| *now >= end) {
             return Err(ConditionMismatch::Expired);
         }
-        if !methods.is_empty() && !methods.contains(method) {
+        if !methods.is_empty() && !methods.iter().any(|one| one.admits(*method, *issuer)) {
             return Err(ConditionMismatch::Method);
+        }
+        let young = |age: u32| issued.is_some_and(|issued| *now < issued.plus_seconds(age.into()));
+        if !max_token_age_seconds.is_none_or(young) {
+            return Err(ConditionMismatch::TokenAge);
         }
         if in_networks(networks, *client) {
             Ok(())

@@ -42,6 +42,11 @@ impl Name {
         Self(Arc::from("platform"))
     }
 
+    /// The issuer of Turnpike's own tokens, in every tenant.
+    pub fn turnpike() -> Self {
+        Self(Arc::from(crate::issuer::OWN))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

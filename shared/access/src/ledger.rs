@@ -7,13 +7,15 @@ use crate::{
     credential::{Credential, CredentialStatus},
     event::Event,
     grant::{Effect, Grant, Subject},
-    id::{Id, Name, Principal, Timestamp, check_label},
+    id::{Name, Principal, Timestamp, check_label},
     role,
     snapshot::{Snapshot, Tenant},
     tenant::TenantSettings,
 };
 
 mod catalogue;
+mod credential;
+mod issuer;
 mod people;
 mod rights;
 
@@ -63,9 +65,6 @@ pub fn handle(snapshot: &Snapshot, tenant: &Name, now: Timestamp, command: Comma
             Some(_) => Err(exists("tenant", tenant)),
             None => Ok(vec![Event::TenantCreated(settings)]),
         },
-        Command::IssueCredential(credential) if snapshot.credential(credential.id).is_some() => {
-            Err(exists("credential", credential.id))
-        }
         other => {
             let held = snapshot
                 .tenant(tenant.as_str())
@@ -100,7 +99,17 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::RotateCredential { .. }
         | Command::SuspendCredential { .. }
         | Command::ResumeCredential { .. }
-        | Command::RevokeCredential { .. }) => on_credential(snapshot, tenant, now, credential),
+        | Command::RevokeCredential { .. }
+        | Command::NarrowCredential { .. }
+        | Command::RevokeCredentials { .. }
+        | Command::WarnOfCredential { .. }
+        | Command::RaiseAlert(_)) => credential::handle(snapshot, tenant, now, credential),
+        issuer @ (Command::CreateIssuer { .. }
+        | Command::UpdateIssuer { .. }
+        | Command::DeleteIssuer { .. }
+        | Command::RevokeTokens { .. }
+        | Command::AddTokenKey(_)
+        | Command::RemoveTokenKey { .. }) => issuer::handle(snapshot, tenant, now, issuer),
         catalogue => catalogue::handle(tenant, catalogue),
     }
 }
@@ -138,64 +147,6 @@ fn bootstrap(snapshot: &Snapshot, tenant: &Name, administrator: Name, credential
         Event::CredentialIssued(credential),
         Event::PlatformBootstrapped {},
     ])
-}
-
-fn on_credential(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Command) -> Handled {
-    let find = |id: Id| {
-        let held = snapshot.credential(id).filter(|held| held.tenant == tenant.name);
-        held.ok_or_else(|| not_found("credential", id))
-    };
-    let dead = || Refusal::NotNow("the credential is revoked, and stays so; create another".to_owned());
-    match command {
-        Command::IssueCredential(credential) => issue(tenant, now, credential),
-        Command::RotateCredential {
-            id,
-            digest,
-            previous_until,
-        } => match find(id)?.status {
-            CredentialStatus::Revoked { .. } => Err(dead()),
-            _ => Ok(vec![Event::CredentialRotated {
-                id,
-                digest,
-                previous_until,
-            }]),
-        },
-        Command::SuspendCredential { id, reason } => match find(id)?.status {
-            CredentialStatus::Revoked { .. } => Err(dead()),
-            CredentialStatus::Suspended => Ok(Vec::new()),
-            CredentialStatus::Active => {
-                check_text(Some(&reason), "reason")?;
-                Ok(vec![Event::CredentialSuspended { id, reason }])
-            }
-        },
-        Command::ResumeCredential { id } => match find(id)?.status {
-            CredentialStatus::Revoked { .. } => Err(dead()),
-            CredentialStatus::Active => Ok(Vec::new()),
-            CredentialStatus::Suspended => Ok(vec![Event::CredentialResumed { id }]),
-        },
-        Command::RevokeCredential { id, reason } => {
-            check_text(Some(&reason), "reason")?;
-            let revoked = is_revoked(find(id)?);
-            Ok(if revoked {
-                Vec::new()
-            } else {
-                vec![Event::CredentialRevoked { id, reason }]
-            })
-        }
-        _ => Err(Refusal::Invalid("not a command about a credential".to_owned())),
-    }
-}
-
-fn issue(tenant: &Tenant, now: Timestamp, credential: Credential) -> Handled {
-    if credential.tenant != tenant.name {
-        return Err(Refusal::Invalid("the credential is of another tenant".to_owned()));
-    }
-    account(tenant, &credential.owner)?;
-    check_text(credential.label.as_ref(), "label")?;
-    if credential.expires.is_some_and(|end| end <= now) {
-        return Err(Refusal::Invalid("the expiry is in the past".to_owned()));
-    }
-    Ok(vec![Event::CredentialIssued(credential)])
 }
 
 fn account<'t>(

@@ -7,6 +7,7 @@
 //! Start at [`decide`] for the decision, [`event`] for what can have happened, [`ledger`] for what is
 //! permitted to happen, and [`snapshot`] for the state that the two meet in.
 
+pub mod alert;
 pub mod audit;
 pub mod authenticate;
 pub mod choose;
@@ -20,6 +21,7 @@ pub mod explain;
 pub mod fold;
 pub mod grant;
 pub mod id;
+pub mod issuer;
 pub mod ledger;
 pub mod log;
 pub mod model;
@@ -28,3 +30,4 @@ pub mod resolve;
 pub mod role;
 pub mod snapshot;
 pub mod tenant;
+pub mod token;

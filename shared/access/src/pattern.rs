@@ -22,6 +22,12 @@ impl Glob {
         &self.0
     }
 
+    /// Whether everything that `other` matches is surely matched by this one too. Where it can't be told: no.
+    pub fn contains(&self, other: &Self) -> bool {
+        // A star of the other stands for itself here, and only a star matches a star.
+        self.matches(&other.0)
+    }
+
     /// Whether the whole of `text` matches. Case-sensitive. Linear in `text` for each star.
     pub fn matches(&self, text: &str) -> bool {
         let mut pieces = self.0.split('*');

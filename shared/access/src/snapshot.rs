@@ -9,6 +9,7 @@ use crate::{
     credential::Credential,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
+    issuer::{Issuer, Revocations, TokenKey},
     log::{Head, Position},
     model::{Fallback, Model, Provider},
     role::{self, Role},
@@ -26,6 +27,10 @@ pub struct Snapshot {
     pub(crate) bootstrapped: bool,
     pub(crate) credentials: Map<Id, Arc<Credential>>,
     pub(crate) tenants: Map<Name, Arc<Tenant>>,
+    /// Which issuers have a URL as their `iss`: tenant and name, across tenants.
+    pub(crate) issuers: Map<Arc<str>, Arc<Vec<(Name, Name)>>>,
+    /// The keys of Turnpike's own tokens, the oldest first.
+    pub(crate) token_keys: Arc<Vec<TokenKey>>,
 }
 
 impl Snapshot {
@@ -59,6 +64,20 @@ impl Snapshot {
         self.tenants.get(name)
     }
 
+    /// The issuers that have this URL as their `iss`, each with its tenant.
+    pub fn issuers_at(&self, url: &str) -> impl Iterator<Item = (&Arc<Tenant>, &Arc<Issuer>)> {
+        let named = self.issuers.get(url).into_iter().flat_map(|all| all.iter());
+        named.filter_map(|(tenant, issuer)| {
+            let tenant = self.tenant(tenant.as_str())?;
+            Some((tenant, tenant.issuer(issuer.as_str())?))
+        })
+    }
+
+    /// The keys that verify Turnpike's own tokens, the oldest first; the last one signs.
+    pub fn token_keys(&self) -> &[TokenKey] {
+        &self.token_keys
+    }
+
     /// Every tenant, in the order of their names.
     pub fn tenants(&self) -> Vec<&Arc<Tenant>> {
         sorted(self.tenants.values(), |tenant| &tenant.name)
@@ -87,6 +106,12 @@ pub struct Tenant {
     pub(crate) bare_names: Map<Arc<str>, Arc<Vec<ModelId>>>,
     pub(crate) aliases: Map<Arc<str>, ModelId>,
     pub(crate) fallbacks: Arc<Vec<Fallback>>,
+    pub(crate) issuers: Map<Name, Arc<Issuer>>,
+    pub(crate) revocations: Map<Name, Arc<Revocations>>,
+    /// Which users have an e-mail address.
+    pub(crate) emails: Map<Arc<str>, Arc<Vec<Principal>>>,
+    /// Which accounts are who at an issuer.
+    pub(crate) subjects: Map<Arc<str>, Arc<Vec<Principal>>>,
 }
 
 /// An account with the grants that name it.
@@ -135,6 +160,10 @@ impl Tenant {
             bare_names: Map::default(),
             aliases: Map::default(),
             fallbacks: Arc::default(),
+            issuers: Map::default(),
+            revocations: Map::default(),
+            emails: Map::default(),
+            subjects: Map::default(),
         }
     }
 
@@ -240,9 +269,41 @@ impl Tenant {
         all
     }
 
+    /// An issuer that the tenant trusts.
+    pub fn issuer(&self, name: &str) -> Option<&Arc<Issuer>> {
+        self.issuers.get(name)
+    }
+
+    /// Every issuer, in order.
+    pub fn issuers(&self) -> Vec<&Arc<Issuer>> {
+        sorted(self.issuers.values(), |issuer| &issuer.name)
+    }
+
+    /// The dead tokens of an issuer; of Turnpike's own under [`crate::issuer::OWN`].
+    pub fn revocations(&self, issuer: &str) -> Option<&Arc<Revocations>> {
+        self.revocations.get(issuer)
+    }
+
+    /// The one user who has an e-mail address, in lower case. An address of several names none of them.
+    pub fn by_email(&self, email: &str) -> Option<&Principal> {
+        only(self.emails.get(email))
+    }
+
+    /// The one account that is `ISSUER/SUBJECT`.
+    pub fn by_subject(&self, subject: &str) -> Option<&Principal> {
+        only(self.subjects.get(subject))
+    }
+
     /// The fallback rules, in the order in which they are tried.
     pub fn fallbacks(&self) -> &[Fallback] {
         &self.fallbacks
+    }
+}
+
+fn only(all: Option<&Arc<Vec<Principal>>>) -> Option<&Principal> {
+    match all.map(|all| all.as_slice()) {
+        Some([one]) => Some(one),
+        _ => None,
     }
 }
 

@@ -22,6 +22,76 @@ pub struct TenantSettings {
     /// Nobody of this tenant is served.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspended: bool,
+    /// What holds for its credentials.
+    #[serde(default, skip_serializing_if = "CredentialPolicy::is_default")]
+    pub credentials: CredentialPolicy,
+}
+
+/// What holds for a tenant's credentials, when they are made and after. Absent: no such rule. Durations are in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialPolicy {
+    /// The longest life; older ones end, whatever their own expiry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_lifetime_seconds: Option<u32>,
+    /// A new one must have an expiry.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub expiry_required: bool,
+    /// How many live ones a principal may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_live: Option<u32>,
+    /// A secret is due for rotation at this age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_after_seconds: Option<u32>,
+    /// How long before that, and before an expiry, a warning is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_before_seconds: Option<u32>,
+    /// One that was not rotated when due is suspended.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspend_overdue: bool,
+    /// One unused for so long is warned of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_unused_seconds: Option<u32>,
+    /// One unused for so long is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend_unused_seconds: Option<u32>,
+    /// One unused for so long is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke_unused_seconds: Option<u32>,
+    /// The keys of virtual accounts are rotated when due, by Turnpike itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automatic_rotation: Option<AutomaticRotation>,
+}
+
+impl CredentialPolicy {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How the keys of virtual accounts are rotated without anybody asking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutomaticRotation {
+    /// How long the version before goes on working, in seconds.
+    pub overlap_seconds: u32,
+    /// Where the new key goes.
+    pub delivery: Delivery,
+}
+
+/// Where a key goes that Turnpike made by itself. Never into a log or an e-mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Delivery {
+    /// Posted there, sealed to the tenant's key.
+    Webhook {
+        /// https.
+        url: Arc<str>,
+        /// X25519, 32 bytes in base64: the key is in a libsodium sealed box for it.
+        public_key: Arc<str>,
+    },
+    /// Held, sealed under the keyring, for one authenticated pick-up.
+    PickUp {},
 }
 
 /// People who are granted things together.
@@ -43,6 +113,9 @@ pub struct AccountProfile {
     /// Of users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Arc<str>>,
+    /// Who this is at issuers: `ISSUER/SUBJECT`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<Arc<str>>,
     /// Nothing of this principal opens anything.
     #[serde(default, skip_serializing_if = "is_false")]
     pub deactivated: bool,

@@ -43,7 +43,7 @@ fn is_genuine(held: &Credential, generation: usize, now: Timestamp) -> bool {
 fn passes(snapshot: &Snapshot, text: &str, now: Timestamp) -> Result<Principal, AuthFailure> {
     let key = PresentedKey::parse(text).unwrap();
     authenticate(snapshot, &key, &peppers(), now)
-        .map(|caller| caller.account.account.principal.clone())
+        .map(|caller| caller.principal.clone())
         .map_err(|refused| refused.failure)
 }
 

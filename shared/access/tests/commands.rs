@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::{collection::vec, prelude::*};
 use turnpike_access::{
     command::Command,
-    credential::{Credential, CredentialStatus},
+    credential::Credential,
     grant::{Effect, Grant},
     id::{Id, Name, Principal, Timestamp},
     model::{Catalogue, Fallback, ModelProfile, Prices, ProviderKind, ProviderProfile},
@@ -216,19 +216,14 @@ fn rarely(dice: &mut Dice<'_>, tenant: &Name) -> Command {
 }
 
 pub(crate) fn credential(tenant: &Name, owner: Principal, id: Id) -> Credential {
-    Credential {
+    let digest = peppers().digest(id, &secret(id, 0)).unwrap();
+    Credential::new(
         id,
-        tenant: tenant.clone(),
+        tenant.clone(),
         owner,
-        digest: peppers().digest(id, &secret(id, 0)).unwrap(),
-        previous: None,
-        scope: None,
-        expires: None,
-        status: CredentialStatus::Active,
-        created: Timestamp::default(),
-        created_by: Arc::from("system"),
-        label: None,
-    }
+        digest,
+        (Timestamp::default(), Arc::from("system")),
+    )
 }
 
 fn role(name: &str, action: &str) -> Role {

@@ -148,7 +148,7 @@ pub(crate) fn answers(snapshot: &Snapshot, tenant: &Tenant) -> String {
 
 /// What one caller is answered.
 pub(crate) fn answers_to(snapshot: &Snapshot, caller: &Caller<'_>) -> String {
-    let who = &caller.account.account.principal;
+    let who = caller.principal;
     let circumstances = Dice::new(&[30, 1]).circumstances();
     let mut told = String::new();
     for requested in MODELS.iter().chain(&ALIASES).chain(&["large", "open/unlisted"]) {
@@ -179,11 +179,6 @@ pub(crate) fn answers_to(snapshot: &Snapshot, caller: &Caller<'_>) -> String {
 
 /// A principal of the tenant as a caller, by no particular key.
 pub(crate) fn caller<'s>(tenant: &'s Tenant, principal: &str) -> Caller<'s> {
-    Caller {
-        tenant,
-        account: tenant.account(&principal.parse().unwrap()).unwrap(),
-        credential: None,
-        groups: &[],
-        method: AuthMethod::ApiKey,
-    }
+    let held = tenant.account(&principal.parse().unwrap()).unwrap();
+    Caller::of(tenant, held, AuthMethod::ApiKey)
 }

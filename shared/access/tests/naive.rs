@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use turnpike_access::{
     credential::Scope,
     decide::Request,
-    grant::{Conditions, Effect, Grant, Subject},
+    grant::{Conditions, Effect, Grant, MethodRule, Subject},
     id::{Name, Principal},
     pattern::{Selector, SetOperator, SetTest},
     snapshot::Tenant,
@@ -82,7 +82,19 @@ fn passes(test: &SetTest, value: Option<&str>) -> bool {
 
 fn hold(conditions: &Conditions, request: &Request<'_>) -> bool {
     let circumstances = &request.circumstances;
-    (conditions.methods.is_empty() || conditions.methods.contains(&circumstances.method))
+    let method = |rule: &MethodRule| {
+        rule.method == circumstances.method
+            && rule
+                .issuer
+                .iter()
+                .all(|issuer| circumstances.issuer == Some(issuer))
+    };
+    let young = |age: u32| match circumstances.issued {
+        Some(issued) => circumstances.now.as_micros() - issued.as_micros() < i64::from(age) * 1_000_000,
+        None => false,
+    };
+    (conditions.methods.is_empty() || conditions.methods.iter().any(method))
+        && conditions.max_token_age_seconds.is_none_or(young)
         && anywhere_or_inside(&conditions.networks, circumstances.client)
         && conditions.not_before.is_none_or(|from| circumstances.now >= from)
         && conditions.expires.is_none_or(|end| circumstances.now < end)

@@ -2,7 +2,10 @@
 //!
 //! It is small on purpose: among a handful of names, a grant often meets its request and a deletion something to delete.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use ipnet::IpNet;
 use proptest::test_runner::Config as ProptestConfig;
@@ -49,6 +52,7 @@ const PATTERNS: [&str; 7] = [
     "open",
     "*/org/*",
 ];
+const METHODS: [&str; 4] = ["api_key", "jwt", "jwt:okta", "turnpike_token"];
 const NETWORKS: [&str; 4] = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32", "0.0.0.0/0"];
 const CLIENTS: [&str; 4] = ["10.1.2.3", "192.0.2.1", "2001:db8::1", "::ffff:10.9.9.9"];
 /// Everything in these tests happens within seconds of this moment.
@@ -140,7 +144,8 @@ impl<'b> Dice<'b> {
 
     pub(crate) fn conditions(&mut self) -> Conditions {
         Conditions {
-            methods: self.few(|_| AuthMethod::ApiKey),
+            methods: self.few(|dice| dice.named(&METHODS)),
+            max_token_age_seconds: self.some(|dice| u32::try_from(dice.below(SPAN)).unwrap()),
             networks: self.few(Self::network),
             not_before: self.some(Self::moment),
             expires: self.some(|dice| dice.moment().plus_seconds(20)),
@@ -169,14 +174,27 @@ impl<'b> Dice<'b> {
         self.few(|dice| dice.named(&TEAMS))
     }
 
-    pub(crate) fn circumstances(&mut self) -> Circumstances {
-        Circumstances {
+    pub(crate) fn circumstances(&mut self) -> Circumstances<'static> {
+        static ISSUERS: LazyLock<[Name; 2]> =
+            LazyLock::new(|| ["okta", "forge"].map(|name| name.parse().unwrap()));
+        let by_key = Circumstances {
             now: self.moment(),
             method: AuthMethod::ApiKey,
+            issuer: None,
+            issued: None,
             client: self
                 .below(5)
                 .checked_sub(1)
                 .map(|one| CLIENTS[one].parse().unwrap()),
+        };
+        match self.below(3) {
+            0 => by_key,
+            one => Circumstances {
+                method: AuthMethod::Jwt,
+                issuer: Some(&ISSUERS[one - 1]),
+                issued: Some(self.moment()),
+                ..by_key
+            },
         }
     }
 }

@@ -18,6 +18,10 @@ pub(in crate::command) struct CredentialView {
     revoked: Option<String>,
     revoked_reason: Option<String>,
     previous_until: Option<String>,
+    rotated: Option<String>,
+    warnings: Vec<String>,
+    decoy: bool,
+    decoy_used: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +50,10 @@ impl From<wire::Credential> for CredentialView {
             revoked_us,
             revoked_reason,
             previous_until_us,
+            rotated_us,
+            warnings,
+            decoy,
+            decoy_used_us,
         } = credential;
         let wire::Scope {
             models,
@@ -70,6 +78,10 @@ impl From<wire::Credential> for CredentialView {
             revoked: revoked_us.and_then(moment::text),
             revoked_reason: some(revoked_reason),
             previous_until: previous_until_us.and_then(moment::text),
+            rotated: rotated_us.and_then(moment::text),
+            warnings,
+            decoy,
+            decoy_used: decoy_used_us.and_then(moment::text),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `turnpike grant create`: flags into a grant.
 
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 
 use clap::Args;
@@ -53,9 +55,13 @@ pub(in crate::command) struct Create {
     /// Only for clients in this network; may be given again
     #[arg(long = "network", value_name = "CIDR")]
     networks: Vec<String>,
-    /// Only for callers who proved themselves this way, such as api_key; may be given again
+    /// Only for callers who proved themselves this way: api_key, jwt, jwt:ISSUER, oauth_token or turnpike_token; may be
+    /// given again
     #[arg(long = "method", value_name = "METHOD")]
     methods: Vec<String>,
+    /// Only with a token that was issued at most so long ago; keys are not tokens
+    #[arg(long, value_name = "DURATION", value_parser = moment::duration)]
+    max_token_age: Option<Duration>,
     /// From when: a time, or a duration from now
     #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
     not_before: Option<Moment>,
@@ -96,6 +102,7 @@ impl Create {
             not_tags,
             networks,
             methods,
+            max_token_age,
             not_before,
             expires,
             reason,
@@ -118,6 +125,7 @@ impl Create {
             networks,
             not_before_us: not_before.map(|when| when.ahead(now)),
             expires_us: expires.map(|when| when.ahead(now)),
+            max_token_age_seconds: max_token_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX)),
         };
         Grant {
             subject: to,

@@ -20,6 +20,7 @@ pub(in crate::command) struct GrantView {
     not_tags: Vec<String>,
     networks: Vec<String>,
     methods: Vec<String>,
+    max_token_age: Option<String>,
     not_before: Option<String>,
     expires: Option<String>,
     reason: Option<String>,
@@ -65,6 +66,7 @@ impl From<wire::Grant> for GrantView {
             networks,
             not_before_us,
             expires_us,
+            max_token_age_seconds,
         } = conditions.unwrap_or_default();
         let (models, resources): (Vec<_>, Vec<_>) =
             resources.into_iter().partition(|one| one.kind == "model");
@@ -87,6 +89,7 @@ impl From<wire::Grant> for GrantView {
             not_tags,
             networks,
             methods,
+            max_token_age: max_token_age_seconds.map(|seconds| format!("{seconds}s")),
             not_before: not_before_us.and_then(moment::text),
             expires: expires_us.and_then(moment::text),
             reason: some(reason),

@@ -33,12 +33,12 @@ impl v1::access_service_server::AccessService for Administration {
 
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::WhoAmIResponse> {
         let (call, v1::WhoAmIRequest {}) = self.admit(request)?;
-        let account = &call.caller()?.account.account;
+        let caller = call.caller()?;
         Ok(Response::new(v1::WhoAmIResponse {
             tenant: call.identity.own.to_string(),
-            principal: account.principal.to_string(),
+            principal: caller.principal.to_string(),
             credential: call.identity.credential.to_string(),
-            teams: account.teams.iter().map(ToString::to_string).collect(),
+            teams: caller.teams.iter().map(ToString::to_string).collect(),
         }))
     }
 }
@@ -49,6 +49,8 @@ impl Call {
         let circumstances = Circumstances {
             now: question.time.unwrap_or(self.now),
             method: AuthMethod::ApiKey,
+            issuer: None,
+            issued: None,
             client: question.client,
         };
         let caller = match self.asked_about(question, circumstances)? {
@@ -74,7 +76,7 @@ impl Call {
     fn asked_about(
         &self,
         question: &AccessQuestion,
-        circumstances: Circumstances,
+        circumstances: Circumstances<'_>,
     ) -> Result<Result<Caller<'_>, AuthFailure>, Failure> {
         let unknown = || Failure::not_found(question.principal.kind(), question.principal.name());
         let tenant = self
@@ -94,13 +96,7 @@ impl Call {
         if account.account.profile.deactivated {
             return Ok(Err(AuthFailure::OwnerDeactivated));
         }
-        Ok(Ok(Caller {
-            tenant,
-            account,
-            credential: None,
-            groups: &[],
-            method: circumstances.method,
-        }))
+        Ok(Ok(Caller::of(tenant, account, circumstances.method)))
     }
 
     fn explain_model(
@@ -108,7 +104,7 @@ impl Call {
         caller: &Caller<'_>,
         question: &AccessQuestion,
         model: &str,
-        circumstances: Circumstances,
+        circumstances: Circumstances<'_>,
     ) -> v1::ExplainResponse {
         let request = ModelRequest {
             action: &question.action,

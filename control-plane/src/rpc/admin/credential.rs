@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response};
 use turnpike_access::{
     command::Command,
-    credential::Credential,
+    credential::{Credential, Decoy},
     id::{Id, Principal},
     snapshot::{Snapshot, Tenant},
 };
@@ -31,6 +31,7 @@ impl v1::credential_service_server::CredentialService for Administration {
             scope,
             expires,
             label,
+            decoy,
             write,
         } = read(message)?;
         let (key, fresh) = self.new_credential(&call.identity.target, owner, call.actor()?, call.now)?;
@@ -38,6 +39,7 @@ impl v1::credential_service_server::CredentialService for Administration {
             scope,
             expires,
             label,
+            decoy: decoy.then(Decoy::default),
             ..fresh
         };
         let id = credential.id;

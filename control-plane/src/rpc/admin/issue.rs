@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_access::{
-    credential::{Credential, CredentialStatus, KeyKind, SECRET_LENGTH, write_key},
+    credential::{Credential, KeyKind, SECRET_LENGTH, write_key},
     digest::KeyDigest,
     id::{Id, Name, Principal, Timestamp},
 };
@@ -35,19 +35,7 @@ impl Administration {
     ) -> Result<(Secret, Credential), Failure> {
         let id = random::id();
         let (key, digest) = self.new_secret(&owner, id)?;
-        let credential = Credential {
-            id,
-            tenant: tenant.clone(),
-            owner,
-            digest,
-            previous: None,
-            scope: None,
-            expires: None,
-            status: CredentialStatus::Active,
-            created: now,
-            created_by,
-            label: None,
-        };
+        let credential = Credential::new(id, tenant.clone(), owner, digest, (now, created_by));
         Ok((key, credential))
     }
 }

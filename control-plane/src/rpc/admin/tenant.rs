@@ -91,11 +91,7 @@ impl Administration {
         commands: &mut Vec<Command>,
     ) -> Result<Secret, Failure> {
         let principal = Principal::User(administrator);
-        let operator = format!(
-            "{}/{}",
-            call.identity.own,
-            call.caller()?.account.account.principal
-        );
+        let operator = format!("{}/{}", call.identity.own, call.caller()?.principal);
         let (key, credential) = self.new_credential(tenant, principal.clone(), operator.into(), call.now)?;
         let role =
             turnpike_access::role::built_in("admin").ok_or_else(|| Failure::not_found("role", "admin"))?;

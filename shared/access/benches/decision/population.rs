@@ -6,7 +6,7 @@ use std::{
 };
 
 use turnpike_access::{
-    credential::{Credential, CredentialStatus, KeyKind, write_key},
+    credential::{Credential, KeyKind, write_key},
     digest::Peppers,
     event::Event,
     grant::{Effect, Grant, Subject},
@@ -201,19 +201,9 @@ pub(crate) fn model(number: usize) -> String {
 }
 
 fn credential(peppers: &Peppers, number: usize) -> Credential {
-    Credential {
-        id: id(number),
-        tenant: name("tenant", 0),
-        owner: owner(number),
-        digest: peppers.digest(id(number), &secret(number)).unwrap(),
-        previous: None,
-        scope: None,
-        expires: None,
-        status: CredentialStatus::Active,
-        created: NOW,
-        created_by: Arc::from("user:root"),
-        label: None,
-    }
+    let digest = peppers.digest(id(number), &secret(number)).unwrap();
+    let made = (NOW, Arc::from("user:root"));
+    Credential::new(id(number), name("tenant", 0), owner(number), digest, made)
 }
 
 fn grant(number: usize, subject: Subject, role: &str, models: &str) -> Event {

@@ -31,6 +31,7 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, command: Command) -> 
         Command::UpdateAccount { principal, from, to } => {
             let current = &account(tenant, &principal)?.account.profile;
             check_profile(&to)?;
+            check_identity(tenant, &principal, &to)?;
             change(current, &from, &to, || Event::AccountUpdated {
                 principal: principal.clone(),
                 profile: to.clone(),
@@ -54,6 +55,7 @@ fn create_account(
         return Err(not_found("team", missing));
     }
     check_profile(&profile)?;
+    check_identity(tenant, &principal, &profile)?;
     let joins = teams.into_iter().map(|team| Event::TeamMemberAdded {
         team,
         principal: principal.clone(),
@@ -70,11 +72,41 @@ fn create_account(
 fn check_profile(profile: &AccountProfile) -> Result<(), Refusal> {
     check_text(profile.description.as_ref(), "description")?;
     check_text(profile.email.as_ref(), "email")?;
+    for subject in &profile.subjects {
+        check_text(Some(subject), "subject")?;
+        if subject
+            .split_once('/')
+            .is_none_or(|(issuer, rest)| issuer.is_empty() || rest.is_empty())
+        {
+            return Err(Refusal::Invalid(format!(
+                "{subject:?} is not a subject: write ISSUER/SUBJECT"
+            )));
+        }
+    }
     for (key, value) in &profile.tags {
         label(key, "tag key")?;
         label(value, "tag value")?;
     }
     Ok(())
+}
+
+/// An address or a subject that tokens are mapped by means one account.
+fn check_identity(tenant: &Tenant, principal: &Principal, profile: &AccountProfile) -> Result<(), Refusal> {
+    let of_other = |held: Option<&Principal>| held.is_some_and(|other| other != principal);
+    let email = profile.email.as_ref().map(|email| email.to_lowercase());
+    if matches!(principal, Principal::User(_))
+        && of_other(email.as_deref().and_then(|email| tenant.by_email(email)))
+    {
+        return Err(Refusal::NotNow("another user has this e-mail address".to_owned()));
+    }
+    match profile
+        .subjects
+        .iter()
+        .find(|subject| of_other(tenant.by_subject(subject)))
+    {
+        Some(subject) => Err(Refusal::NotNow(format!("another account is {subject} already"))),
+        None => Ok(()),
+    }
 }
 
 /// A team of the same name made later has neither its grants nor its fallback rules.
