@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The format that this build writes. It reads this one and all before it.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 1;
 
 /// One line. Records of a tenant follow its `Tenant` record; grants come after whom they name.
 #[derive(Serialize, Deserialize)]
