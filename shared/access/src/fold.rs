@@ -285,9 +285,10 @@ impl Tenant {
                     .ok_or(Missing("team"))?;
                 Ok(&mut team.grants)
             }
-            Subject::Group { issuer, value } => Ok(Arc::make_mut(
-                self.groups.entry((issuer.clone(), value.clone())).or_default(),
-            )),
+            Subject::Group { issuer, value } => {
+                let group = self.groups.get_or_default((issuer.clone(), value.clone()));
+                group.map(Arc::make_mut).ok_or(Missing("group"))
+            }
         }
     }
 

@@ -7,6 +7,12 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::table::{self, Key};
+
+mod name;
+
+pub use name::Name;
+
 /// Why a piece of text is not the name or id that it was given as. The message says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a valid {what}: {rule}")]
@@ -23,81 +29,6 @@ impl InvalidName {
             what,
             rule,
         }
-    }
-}
-
-/// The name of a tenant, team, user, virtual account, role, provider, environment or family.
-///
-/// 1 to 64 characters of `a-z 0-9 . _ @ + -`, starting with a letter or a digit. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Name(Arc<str>);
-
-impl Name {
-    const RULE: &'static str =
-        "use 1 to 64 of a-z, 0-9, '.', '_', '@', '+' and '-', starting with a letter or a digit";
-
-    /// The operators' own tenant.
-    pub fn platform() -> Self {
-        Self(Arc::from("platform"))
-    }
-
-    /// The issuer of Turnpike's own tokens, in every tenant.
-    pub fn turnpike() -> Self {
-        Self(Arc::from(crate::issuer::OWN))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The name as text that shares the name's memory.
-    pub fn shared(&self) -> Arc<str> {
-        self.0.clone()
-    }
-}
-
-impl FromStr for Name {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let valid = (1..=64).contains(&text.len())
-            && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && text.bytes().all(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'@' | b'+' | b'-')
-            });
-        if valid {
-            Ok(Self(Arc::from(text)))
-        } else {
-            Err(InvalidName::new(text, "name", Self::RULE))
-        }
-    }
-}
-
-impl TryFrom<String> for Name {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<Name> for String {
-    fn from(name: Name) -> Self {
-        name.0.as_ref().to_owned()
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::borrow::Borrow<str> for Name {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }
 
@@ -154,6 +85,12 @@ impl From<Id> for String {
     }
 }
 
+impl Key for Id {
+    fn table_hash(&self) -> u32 {
+        table::hash_bytes(&self.0)
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -189,6 +126,15 @@ impl Principal {
         match self {
             Self::User(_) => "user",
             Self::VirtualAccount(_) => "virtual-account",
+        }
+    }
+}
+
+impl Key for Principal {
+    fn table_hash(&self) -> u32 {
+        match self {
+            Self::User(name) => name.table_hash(),
+            Self::VirtualAccount(name) => !name.table_hash(),
         }
     }
 }
@@ -312,6 +258,12 @@ impl fmt::Display for ModelId {
 impl std::hash::Hash for ModelId {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.text.hash(state);
+    }
+}
+
+impl Key for ModelId {
+    fn table_hash(&self) -> u32 {
+        self.text.table_hash()
     }
 }
 

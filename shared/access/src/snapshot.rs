@@ -1,6 +1,6 @@
 //! The whole access state at one position, immutable once shared.
 //!
-//! All maps are persistent: a copy shares what it did not change, so that one change among a million keys
+//! All tables are persistent: a copy shares what it did not change, so that one change among a million keys
 //! costs microseconds and whoever holds the old snapshot is not disturbed. [`crate::fold`] is the only writer.
 
 use std::sync::Arc;
@@ -13,22 +13,19 @@ use crate::{
     log::{Head, Position},
     model::{Fallback, Model, Provider},
     role::{self, Role},
+    table::Table,
     tenant::{Account, Team, TenantSettings},
 };
-
-/// A persistent hash map.
-pub type Map<K, V> =
-    imbl::GenericHashMap<K, V, foldhash::quality::RandomState, imbl::shared_ptr::DefaultSharedPtr>;
 
 /// The whole access state at one position.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub(crate) head: Head,
     pub(crate) bootstrapped: bool,
-    pub(crate) credentials: Map<Id, Arc<Credential>>,
-    pub(crate) tenants: Map<Name, Arc<Tenant>>,
+    pub(crate) credentials: Table<Id, Arc<Credential>>,
+    pub(crate) tenants: Table<Name, Arc<Tenant>>,
     /// Which issuers have a URL as their `iss`: tenant and name, across tenants.
-    pub(crate) issuers: Map<Arc<str>, Arc<Vec<(Name, Name)>>>,
+    pub(crate) issuers: Table<Arc<str>, Arc<Vec<(Name, Name)>>>,
     /// The keys of Turnpike's own tokens, the oldest first.
     pub(crate) token_keys: Arc<Vec<TokenKey>>,
 }
@@ -73,6 +70,15 @@ impl Snapshot {
         })
     }
 
+    /// Every issuer of every tenant, in no order.
+    pub fn issuers(&self) -> impl Iterator<Item = (&Arc<Tenant>, &Arc<Issuer>)> {
+        let named = self.issuers.values().flat_map(|all| all.iter());
+        named.filter_map(|(tenant, issuer)| {
+            let tenant = self.tenant(tenant.as_str())?;
+            Some((tenant, tenant.issuer(issuer.as_str())?))
+        })
+    }
+
     /// The keys that verify Turnpike's own tokens, the oldest first; the last one signs.
     pub fn token_keys(&self) -> &[TokenKey] {
         &self.token_keys
@@ -93,25 +99,25 @@ pub struct Tenant {
     pub(crate) name: Name,
     pub(crate) settings: TenantSettings,
     pub(crate) created: Timestamp,
-    pub(crate) accounts: Map<Principal, Arc<HeldAccount>>,
+    pub(crate) accounts: Table<Principal, Arc<HeldAccount>>,
     /// Credentials of accounts that were deleted: dead, but they go with the tenant.
-    pub(crate) retired: Map<Id, ()>,
-    pub(crate) teams: Map<Name, Arc<HeldTeam>>,
-    pub(crate) groups: Map<Group, Arc<Vec<Arc<HeldGrant>>>>,
-    pub(crate) grants: Map<Id, Arc<HeldGrant>>,
-    pub(crate) roles: Map<Name, Arc<Role>>,
-    pub(crate) providers: Map<Name, Arc<Provider>>,
-    pub(crate) models: Map<ModelId, Arc<Model>>,
+    pub(crate) retired: Table<Id, ()>,
+    pub(crate) teams: Table<Name, Arc<HeldTeam>>,
+    pub(crate) groups: Table<Group, Arc<Vec<Arc<HeldGrant>>>>,
+    pub(crate) grants: Table<Id, Arc<HeldGrant>>,
+    pub(crate) roles: Table<Name, Arc<Role>>,
+    pub(crate) providers: Table<Name, Arc<Provider>>,
+    pub(crate) models: Table<ModelId, Arc<Model>>,
     /// Which catalogue models have a bare name.
-    pub(crate) bare_names: Map<Arc<str>, Arc<Vec<ModelId>>>,
-    pub(crate) aliases: Map<Arc<str>, ModelId>,
+    pub(crate) bare_names: Table<Arc<str>, Arc<Vec<ModelId>>>,
+    pub(crate) aliases: Table<Arc<str>, ModelId>,
     pub(crate) fallbacks: Arc<Vec<Fallback>>,
-    pub(crate) issuers: Map<Name, Arc<Issuer>>,
-    pub(crate) revocations: Map<Name, Arc<Revocations>>,
+    pub(crate) issuers: Table<Name, Arc<Issuer>>,
+    pub(crate) revocations: Table<Name, Arc<Revocations>>,
     /// Which users have an e-mail address.
-    pub(crate) emails: Map<Arc<str>, Arc<Vec<Principal>>>,
+    pub(crate) emails: Table<Arc<str>, Arc<Vec<Principal>>>,
     /// Which accounts are who at an issuer.
-    pub(crate) subjects: Map<Arc<str>, Arc<Vec<Principal>>>,
+    pub(crate) subjects: Table<Arc<str>, Arc<Vec<Principal>>>,
 }
 
 /// An account with the grants that name it.
@@ -149,21 +155,21 @@ impl Tenant {
             name,
             settings,
             created,
-            accounts: Map::default(),
-            retired: Map::default(),
-            teams: Map::default(),
-            groups: Map::default(),
-            grants: Map::default(),
-            roles: Map::default(),
-            providers: Map::default(),
-            models: Map::default(),
-            bare_names: Map::default(),
-            aliases: Map::default(),
+            accounts: Table::default(),
+            retired: Table::default(),
+            teams: Table::default(),
+            groups: Table::default(),
+            grants: Table::default(),
+            roles: Table::default(),
+            providers: Table::default(),
+            models: Table::default(),
+            bare_names: Table::default(),
+            aliases: Table::default(),
             fallbacks: Arc::default(),
-            issuers: Map::default(),
-            revocations: Map::default(),
-            emails: Map::default(),
-            subjects: Map::default(),
+            issuers: Table::default(),
+            revocations: Table::default(),
+            emails: Table::default(),
+            subjects: Table::default(),
         }
     }
 

@@ -19,4 +19,5 @@ mod fold;
 mod history;
 mod ledger;
 mod naive;
+mod table;
 mod world;

@@ -64,8 +64,8 @@ impl Tenant {
 
     /// Puts a model into the catalogue and under its bare name.
     pub(crate) fn restore_model(&mut self, model: Model) {
-        let same_name = self.bare_names.entry(Arc::from(model.id.name())).or_default();
-        if !same_name.contains(&model.id) {
+        let same_name = self.bare_names.get_or_default(Arc::from(model.id.name()));
+        if let Some(same_name) = same_name.filter(|all| !all.contains(&model.id)) {
             Arc::make_mut(same_name).push(model.id.clone());
         }
         self.models.insert(model.id.clone(), Arc::new(model));

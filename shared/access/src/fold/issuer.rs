@@ -8,7 +8,8 @@ use crate::{
     id::{Name, Principal},
     issuer::{Issuer, Revocations},
     log::{Origin, Position},
-    snapshot::{Map, Snapshot, Tenant},
+    snapshot::{Snapshot, Tenant},
+    table::Table,
     tenant::AccountProfile,
 };
 
@@ -116,7 +117,7 @@ impl Tenant {
     }
 }
 
-type Index = Map<Arc<str>, Arc<Vec<Principal>>>;
+type Index = Table<Arc<str>, Arc<Vec<Principal>>>;
 
 fn enter(index: &mut Index, key: Arc<str>, principal: &Principal) {
     let mut all = index.get(&key).map_or_else(Vec::new, |all| Vec::clone(all));
