@@ -84,6 +84,15 @@ impl Snapshot {
         &self.token_keys
     }
 
+    /// The one tenant beside the operators', where there is just one.
+    pub fn only_tenant(&self) -> Option<&Arc<Tenant>> {
+        let mut others = self
+            .tenants
+            .values()
+            .filter(|tenant| tenant.name.as_str() != "platform");
+        others.next().filter(|_| others.next().is_none())
+    }
+
     /// Every tenant, in the order of their names.
     pub fn tenants(&self) -> Vec<&Arc<Tenant>> {
         sorted(self.tenants.values(), |tenant| &tenant.name)

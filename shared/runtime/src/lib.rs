@@ -16,3 +16,4 @@ pub mod signing;
 pub mod task;
 pub mod telemetry;
 pub mod tls;
+pub mod token;

@@ -1,0 +1,334 @@
+//! Asking issuers over HTTP, where their URLs are a tenant's choice: no address inside is reached, no redirect is
+//! followed, no proxy is used, and no answer is read beyond a bound.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{
+    HeaderValue, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE},
+};
+use ipnet::IpNet;
+use reqwest::{
+    Client, RequestBuilder, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect::Policy,
+};
+use rustls_pki_types::CertificateDer;
+
+use super::TokenSetupError;
+use crate::tls;
+
+/// The longest answer, in bytes.
+pub(super) const ANSWER_LIMIT: usize = 256 * 1024;
+/// The longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the URL is not one that may be asked: https://, without a user, and no address inside")]
+    Refused,
+    #[error("the issuer could not be reached, or its name leads to addresses inside")]
+    Unreachable,
+    #[error("the issuer answered {0}")]
+    Status(StatusCode),
+    #[error("the answer is too long")]
+    TooLong,
+}
+
+/// An answer with status 200.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) body: Vec<u8>,
+    /// How long it may be kept, where it says (RFC 9111, section 5.2.2.1).
+    pub(super) max_age: Option<Duration>,
+}
+
+/// What asks. Clonable; clones share connections.
+#[derive(Debug, Clone)]
+pub(super) struct Fetcher {
+    client: Client,
+    allowed: Arc<[IpNet]>,
+}
+
+impl Fetcher {
+    pub(super) fn new(
+        allowed: Vec<IpNet>,
+        roots: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, TokenSetupError> {
+        let allowed: Arc<[IpNet]> = allowed.into();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls::client_config(roots)?)
+            .dns_resolver(Guarded(allowed.clone()))
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(PATIENCE)
+            .connect_timeout(PATIENCE)
+            .pool_max_idle_per_host(4)
+            .user_agent("turnpike")
+            .build()
+            .map_err(|_| TokenSetupError::Client)?;
+        Ok(Self { client, allowed })
+    }
+
+    pub(super) async fn get(&self, url: &str) -> Result<Answer, FetchError> {
+        let url = check(url, &self.allowed)?;
+        read(self.client.get(url)).await
+    }
+
+    /// Posts a form, as a client that shows its secret (RFC 6749, section 2.3.1).
+    pub(super) async fn post(
+        &self,
+        url: &str,
+        authorization: HeaderValue,
+        form: String,
+    ) -> Result<Answer, FetchError> {
+        let url = check(url, &self.allowed)?;
+        let request = self.client.post(url).header(AUTHORIZATION, authorization);
+        read(
+            request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form),
+        )
+        .await
+    }
+}
+
+async fn read(request: RequestBuilder) -> Result<Answer, FetchError> {
+    let sent = request.header(ACCEPT, "application/json").send().await;
+    let mut response = sent.map_err(|_| FetchError::Unreachable)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status(response.status()));
+    }
+    let max_age = response.headers().get(CACHE_CONTROL).and_then(max_age);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Unreachable)? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(FetchError::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { body, max_age })
+}
+
+fn max_age(value: &HeaderValue) -> Option<Duration> {
+    let mut directives = value.to_str().ok()?.split(',').map(str::trim);
+    let seconds = directives.find_map(|one| one.strip_prefix("max-age="))?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
+/// Whether a URL may be asked. Names are judged again by the addresses that they lead to, at the time of connecting.
+pub(super) fn check(text: &str, allowed: &[IpNet]) -> Result<Url, FetchError> {
+    let url: Url = text.parse().map_err(|_| FetchError::Refused)?;
+    let host = url.host_str().ok_or(FetchError::Refused)?;
+    let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    let fits = match url.scheme() {
+        // Plain http is for this machine alone.
+        "http" => matches!(host, "localhost" | "127.0.0.1" | "[::1]"),
+        "https" => literal.map_or(!is_local_name(host), |address| may_reach(address, allowed)),
+        _ => false,
+    };
+    if fits && anonymous {
+        Ok(url)
+    } else {
+        Err(FetchError::Refused)
+    }
+}
+
+fn is_local_name(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+/// Resolves names, and keeps of their addresses those that may be reached: what is connected to is what was judged.
+struct Guarded(Arc<[IpNet]>);
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allowed = self.0.clone();
+        Box::pin(async move {
+            // The only URLs with this name that pass `check` are http:// of this machine.
+            let local = name.as_str() == "localhost";
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let kept = judge(&found, local, &allowed);
+            if kept.is_empty() {
+                return Err("the name leads to no address that may be reached".into());
+            }
+            Ok(Box::new(kept.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn judge(found: &[SocketAddr], local: bool, allowed: &[IpNet]) -> Vec<SocketAddr> {
+    let fits = |address: IpAddr| {
+        if local {
+            address.is_loopback()
+        } else {
+            may_reach(address, allowed)
+        }
+    };
+    found
+        .iter()
+        .filter(|address| fits(address.ip()))
+        .copied()
+        .collect()
+}
+
+/// Whether an address is out on the internet, or in a network that was allowed.
+fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    let public = match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    };
+    public || allowed.iter().any(|net| net.contains(&address))
+}
+
+/// By the registry of special addresses (RFC 6890 and its successors); the last is a cloud's metadata service.
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    const INSIDE: [(Ipv4Addr, u8); 16] = [
+        (Ipv4Addr::new(0, 0, 0, 0), 8),
+        (Ipv4Addr::new(10, 0, 0, 0), 8),
+        (Ipv4Addr::new(100, 64, 0, 0), 10),
+        (Ipv4Addr::new(127, 0, 0, 0), 8),
+        (Ipv4Addr::new(169, 254, 0, 0), 16),
+        (Ipv4Addr::new(172, 16, 0, 0), 12),
+        (Ipv4Addr::new(192, 0, 0, 0), 24),
+        (Ipv4Addr::new(192, 0, 2, 0), 24),
+        (Ipv4Addr::new(192, 88, 99, 0), 24),
+        (Ipv4Addr::new(192, 168, 0, 0), 16),
+        (Ipv4Addr::new(198, 18, 0, 0), 15),
+        (Ipv4Addr::new(198, 51, 100, 0), 24),
+        (Ipv4Addr::new(203, 0, 113, 0), 24),
+        (Ipv4Addr::new(224, 0, 0, 0), 4),
+        (Ipv4Addr::new(240, 0, 0, 0), 4),
+        (Ipv4Addr::new(168, 63, 129, 16), 32),
+    ];
+    let bits = address.to_bits();
+    let within = |(net, length): &(Ipv4Addr, u8)| (bits ^ net.to_bits()) >> (32 - u32::from(*length)) == 0;
+    !INSIDE.iter().any(within)
+}
+
+/// Global unicast, but for what is set apart in it and what carries an IPv4 address (6to4, Teredo).
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    match address.segments() {
+        [0x2001, second, ..] if second < 0x0200 || second == 0x0db8 => false,
+        [0x2002, ..] | [0x3fff, ..] => false,
+        [first, ..] => first & 0xe000 == 0x2000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_inside_are_refused_however_they_are_written() {
+        for url in [
+            "http://issuer.example/keys",
+            "http://10.0.0.1/keys",
+            "http://127.0.0.2/keys",
+            "http://localhost.evil.example/keys",
+            "http://127.0.0.1.evil.example/keys",
+            "https://127.0.0.1/keys",
+            "https://localhost/keys",
+            "https://localhost./keys",
+            "https://a.localhost/keys",
+            "https://[::1]/keys",
+            "https://[::ffff:127.0.0.1]/keys",
+            "https://[::ffff:169.254.169.254]/keys",
+            "https://[64:ff9b::7f00:1]/keys",
+            "https://[2002:7f00:1::]/keys",
+            "https://[2001::1]/keys",
+            "https://[fd00:ec2::254]/keys",
+            "https://[fe80::1]/keys",
+            "https://[ff02::1]/keys",
+            "https://[::]/keys",
+            "https://0.0.0.0/keys",
+            "https://10.1.2.3/keys",
+            "https://172.31.255.255/keys",
+            "https://192.168.1.1/keys",
+            "https://169.254.169.254/latest/meta-data",
+            "https://168.63.129.16/keys",
+            "https://100.100.100.200/keys",
+            "https://192.0.0.192/keys",
+            "https://224.0.0.1/keys",
+            "https://255.255.255.255/keys",
+            "https://2130706433/keys",
+            "https://0x7f.1/keys",
+            "https://0177.0.0.1/keys",
+            "https://127.1/keys",
+            "https://user:secret@issuer.example/keys",
+            "https://issuer.example@10.0.0.1/keys",
+            "ftp://issuer.example/keys",
+            "file:///etc/passwd",
+            "gopher://issuer.example/",
+            "issuer.example/keys",
+            "",
+        ] {
+            assert_eq!(check(url, &[]).unwrap_err(), FetchError::Refused, "{url}");
+        }
+    }
+
+    #[test]
+    fn addresses_outside_this_machine_and_allowed_networks_are_asked() {
+        let allowed: Vec<IpNet> = vec!["10.1.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()];
+        for url in [
+            "https://issuer.example/keys",
+            "https://issuer.example:8443/keys?a=b",
+            "https://93.184.215.14/keys",
+            "https://[2606:4700::1111]/keys",
+            "http://localhost:8080/keys",
+            "http://127.0.0.1:8080/keys",
+            "http://[::1]:8080/keys",
+            "https://10.1.2.3/keys",
+            "https://[fd00::1]/keys",
+            "https://172.32.0.1/keys",
+            "https://[::ffff:10.1.0.1]/keys",
+        ] {
+            assert!(check(url, &allowed).is_ok(), "{url}");
+        }
+        assert!(check("https://10.2.0.1/keys", &allowed).is_err());
+    }
+
+    #[test]
+    fn of_a_names_addresses_only_those_that_may_be_reached_are_kept() {
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let (inside, outside) = (address("10.0.0.1:0"), address("93.184.215.14:0"));
+        let (this, metadata) = (address("127.0.0.1:0"), address("[fd00:ec2::254]:0"));
+        let all = [inside, outside, this, metadata];
+        assert_eq!(judge(&all, false, &[]), [outside]);
+        assert_eq!(judge(&all, true, &[]), [this]);
+        assert_eq!(
+            judge(&all, false, &["10.0.0.0/8".parse().unwrap()]),
+            [inside, outside]
+        );
+        assert!(judge(&[inside, this], false, &[]).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_connected_to() {
+        let refused = Guarded(Arc::new([]))
+            .resolve("ip6-localhost.".parse().unwrap())
+            .await;
+        assert!(refused.is_err());
+        let local = Guarded(Arc::new([])).resolve("localhost".parse().unwrap()).await;
+        assert!(local.unwrap().all(|address| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn the_age_of_an_answer_is_read() {
+        let age = |text: &'static str| max_age(&HeaderValue::from_static(text));
+        assert_eq!(
+            age("public, max-age=60, must-revalidate"),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(age("no-store"), None);
+        assert_eq!(age("max-age=-1"), None);
+    }
+}
