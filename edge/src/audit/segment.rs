@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use turnpike_proto::audit::v1::Record;
+use bytes::Bytes;
 
 use super::frame::{self, Found, Header};
 
@@ -107,8 +107,8 @@ pub(super) struct Reader {
 /// What comes next in a segment.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// The record of this sequence, and the bytes that it took.
-    Record(u64, Box<Record>, usize),
+    /// The record of this sequence, as it was encoded, and the bytes that its frame took.
+    Record(u64, Bytes, usize),
     /// The file ends here, between two frames.
     End,
     /// The file ends within a frame.

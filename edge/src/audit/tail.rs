@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, fs, io, path::PathBuf, sync::Arc};
 
-use turnpike_proto::audit::v1::Record;
+use bytes::Bytes;
 
 use super::{
     frame,
@@ -17,7 +17,8 @@ use super::{
 pub(super) struct Run {
     pub(super) epoch: u64,
     pub(super) first: u64,
-    pub(super) records: Vec<Record>,
+    /// As they were encoded when they were written.
+    pub(super) records: Vec<Bytes>,
 }
 
 impl Run {
@@ -87,6 +88,11 @@ impl Tail {
         self.next <= self.progress.written()
     }
 
+    /// How many records can be read.
+    pub(super) fn unread(&self) -> u64 {
+        (self.progress.written() + 1).saturating_sub(self.next)
+    }
+
     /// Whether it is all acknowledged and nothing will come.
     pub(super) fn is_done(&self) -> bool {
         self.finished && self.waiting() == 0
@@ -111,7 +117,7 @@ impl Tail {
     }
 
     /// Only called where the record is known to be written.
-    fn read_one(&mut self) -> io::Result<(Record, usize)> {
+    fn read_one(&mut self) -> io::Result<(Bytes, usize)> {
         loop {
             let name = self.name(self.number);
             let reader = match &mut self.reader {
@@ -124,7 +130,7 @@ impl Tail {
             match reader.next()? {
                 Next::Record(sequence, record, length) if sequence == self.next => {
                     self.next += 1;
-                    return Ok((*record, length));
+                    return Ok((record, length));
                 }
                 // After a rewind: read before, and acknowledged meanwhile.
                 Next::Record(sequence, ..) if sequence < self.next => {}

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use prost::Message as _;
 use turnpike_proto::audit::v1::Record;
 
 use super::{
@@ -44,6 +45,7 @@ pub(super) fn read_all(reader: &mut SpoolReader) -> BTreeMap<u64, Vec<u64>> {
             held.extend(
                 run.records
                     .iter()
+                    .map(|record| Record::decode(record.as_ref()).expect("record"))
                     .map(|record| record.request_id.parse::<u64>().expect("number")),
             );
         }

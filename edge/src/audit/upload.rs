@@ -10,24 +10,26 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming, codec::CompressionEncoding};
-use turnpike_proto::audit::v1::{Acknowledgement, Batch, ingest_client::IngestClient};
+use tonic::{Status, Streaming};
+use turnpike_proto::audit::v1::Acknowledgement;
 use turnpike_runtime::retry::Backoff;
 
-use self::outbox::Outbox;
+use self::{outbox::Outbox, wire::Batch};
 use crate::connect::ControlPlane;
 
 use super::{Audit, open::SpoolReader, tail::Bounds};
 
 mod outbox;
+mod wire;
 
 /// What goes into one message.
 const BATCH: Bounds = Bounds {
     records: 512,
     bytes: 256 * 1024,
 };
-/// How long the first record of a batch waits for others, while another batch is on its way.
-const LINGER: Duration = Duration::from_millis(20);
+/// How long the first record of a batch waits for others: a batch costs as much to compress and to send as hundreds of
+/// records do to be in it.
+const LINGER: Duration = Duration::from_millis(50);
 /// How many batches may be on their way; when they are, the rest waits in the files.
 const IN_FLIGHT: usize = 4;
 /// How long the last records may take at shutdown. What is left then is sent at the next start.
@@ -102,11 +104,10 @@ async fn keep_uploading(channel: &ControlPlane, outbox: &mut Outbox) {
 /// One connection. `Ok`: everything is stored and nothing will come.
 async fn session(channel: &ControlPlane, outbox: &mut Outbox) -> Result<(), Status> {
     let (sender, receiver) = mpsc::channel(IN_FLIGHT);
-    let mut client = IngestClient::new(channel.clone()).send_compressed(CompressionEncoding::Zstd);
     // Filled before the call, because a server may answer it only when the first message has come.
     outbox.new_records().await;
     fill(outbox, &sender).await?;
-    let mut answers = client.upload(ReceiverStream::new(receiver)).await?.into_inner();
+    let mut answers = wire::upload(channel, ReceiverStream::new(receiver)).await?;
     exchange(outbox, &sender, &mut answers).await
 }
 
@@ -126,8 +127,8 @@ async fn exchange(
                 outbox.acknowledge(epoch, stored);
             }
             () = outbox.new_records(), if may_send && linger.is_none() => {
-                // The first goes at once; while it is on its way, others gather.
-                let wait = if outbox.in_flight() == 0 { Duration::ZERO } else { LINGER };
+                let full = outbox.unread() >= BATCH.records as u64;
+                let wait = if full { Duration::ZERO } else { LINGER };
                 linger = Some(Instant::now() + wait);
             }
             () = sleep_until(linger.unwrap_or_else(Instant::now)), if may_send && linger.is_some() => {

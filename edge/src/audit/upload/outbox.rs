@@ -2,8 +2,7 @@
 
 use std::{collections::VecDeque, io, sync::Arc};
 
-use turnpike_proto::audit::v1::Batch;
-
+use super::wire::Batch;
 use crate::audit::{
     Audit,
     open::SpoolReader,
@@ -68,6 +67,11 @@ impl Outbox {
     pub(super) fn rewind(&mut self) {
         self.in_flight.clear();
         self.tails.iter_mut().for_each(Tail::rewind);
+    }
+
+    /// How many records can be read.
+    pub(super) fn unread(&self) -> u64 {
+        self.tails.iter().map(Tail::unread).sum()
     }
 
     /// Returns as soon as there is something to read.

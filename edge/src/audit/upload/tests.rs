@@ -7,8 +7,12 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_stream::{StreamExt, wrappers::TcpListenerStream};
+use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, transport::Server};
-use turnpike_proto::audit::v1::ingest_server::{Ingest, IngestServer};
+use turnpike_proto::audit::v1::{
+    Batch,
+    ingest_server::{Ingest, IngestServer},
+};
 
 use super::*;
 use crate::{
