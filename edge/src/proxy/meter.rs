@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use turnpike_access::audit::Usage;
 
 mod event;
+mod members;
 mod sse;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,22 @@ pub struct Reported {
 
 /// Reads the whole body of a response that was not streamed. A body that can't be read tells nothing.
 pub fn read_json(endpoint: Endpoint, body: &[u8]) -> Reported {
+    let (mut model, mut usage) = (&b"null"[..], &b"null"[..]);
+    let whole = members::each(body, |name, value| match name {
+        b"model" => model = value,
+        b"usage" => usage = value,
+        _ => {}
+    });
     let mut reported = Reported::default();
-    if let Ok(answer) = serde_json::from_slice::<usage::Answer<'_>>(body) {
+    if whole.is_some()
+        && let Ok(model) = serde_json::from_slice(model)
+        && let Ok(usage) = serde_json::from_slice(usage)
+    {
+        let answer = usage::Answer {
+            model,
+            usage,
+            ..usage::Answer::default()
+        };
         reported.take(endpoint, answer);
     }
     reported
