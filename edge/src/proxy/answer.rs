@@ -11,7 +11,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 use turnpike_access::audit::Ending;
 
 use super::{
@@ -69,7 +69,10 @@ pub struct Relay {
     begun: bool,
     id: RequestId,
     idle_timeout: Duration,
-    idle: Pin<Box<Sleep>>,
+    /// When something last came.
+    heard: Instant,
+    /// Set when the provider is first waited for, and set anew only when it fires: a timer costs more than a clock.
+    idle: Option<Pin<Box<Sleep>>>,
     state: Arc<State>,
 }
 
@@ -93,7 +96,8 @@ impl Relay {
             begun: false,
             id,
             idle_timeout,
-            idle: Box::pin(tokio::time::sleep(idle_timeout)),
+            heard: Instant::now(),
+            idle: None,
             state: state.clone(),
         }
     }
@@ -107,7 +111,7 @@ impl Relay {
                 return Poll::Ready(None);
             };
             let Poll::Ready(frame) = Pin::new(upstream).poll_frame(cx) else {
-                ready!(self.idle.as_mut().poll(cx));
+                ready!(self.poll_idle(cx));
                 return Poll::Ready(self.fail(&Refusal::UpstreamTimeout, Broken::Silent));
             };
             match frame {
@@ -129,14 +133,26 @@ impl Relay {
         }
     }
 
+    /// Ready when nothing has come for too long.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.heard + self.idle_timeout;
+        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        loop {
+            ready!(idle.as_mut().poll(cx));
+            if idle.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            idle.as_mut().reset(deadline);
+        }
+    }
+
     /// Meters a piece and queues what may be passed on. The record is written before the last of it.
     fn take(&mut self, data: Bytes) -> Result<(), Broken> {
         if !self.begun {
             self.begun = true;
             self.ticket.first_byte();
         }
-        let deadline = Instant::now() + self.idle_timeout;
-        self.idle.as_mut().reset(deadline);
+        self.heard = Instant::now();
         match &mut self.meter {
             Meter::Sse(meter) => {
                 meter.push(data, &mut self.pieces);

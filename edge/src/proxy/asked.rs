@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{
     HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
-    request::Parts,
 };
 
 use super::{
@@ -91,7 +90,8 @@ impl<'b> Asked<'b> {
         &self,
         approved: &Approved,
         route: &'static Route,
-        head: &Parts,
+        query: Option<&str>,
+        headers: HeaderMap,
         bytes: &Bytes,
     ) -> Outgoing {
         let name = approved.upstream_model.as_str();
@@ -117,11 +117,10 @@ impl<'b> Asked<'b> {
                 )
             }
         };
-        let query = head.uri.query().map(Into::into);
         Outgoing {
             route,
-            query,
-            headers: head.headers.clone(),
+            query: query.map(Into::into),
+            headers,
             body,
             asking,
         }

@@ -51,8 +51,8 @@ pub(super) async fn handle(
     let id = state.next_id();
     let dialect = route::dialect_of(request.uri().path());
     let mut ticket = Ticket::begin(&state, &id, client);
-    let (head, body) = request.into_parts();
-    match answer(&state, client, &head, body, &id, &mut ticket).await {
+    let (mut head, body) = request.into_parts();
+    match answer(&state, client, &mut head, body, &id, &mut ticket).await {
         Ok(response) => finish(response, dialect, &id),
         Err(refusal) => {
             attribute(&state, &head.headers, &mut ticket);
@@ -64,7 +64,7 @@ pub(super) async fn handle(
 async fn answer(
     state: &Arc<State>,
     client: Option<IpAddr>,
-    head: &Parts,
+    head: &mut Parts,
     body: Incoming,
     id: &RequestId,
     ticket: &mut Ticket,
@@ -102,7 +102,9 @@ async fn answer(
                 accepts_fallback: header(&head.headers, &FALLBACK) != Some("none"),
             };
             let approved = judge::judge(state, &question, id, ticket)?;
-            let outgoing = asked.outgoing(&approved, route, head, &body);
+            // Nobody asks for the headers any more: the caller is known.
+            let headers = std::mem::take(&mut head.headers);
+            let outgoing = asked.outgoing(&approved, route, head.uri.query(), headers, &body);
             relay(state, &approved, outgoing, asked.streams(), id, ticket).await
         }
     }

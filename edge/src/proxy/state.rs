@@ -103,7 +103,17 @@ impl Ids {
 
     fn next(&self) -> RequestId {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        RequestId(format!("req_{}{number:010x}", self.process).into())
+        let digits = 10.max(u64::BITS.div_ceil(4) - number.leading_zeros() / 4);
+        let mut text = String::with_capacity(32);
+        text.push_str("req_");
+        text.push_str(&self.process);
+        // What `{number:010x}` writes, for each request.
+        text.extend(
+            (0..digits)
+                .rev()
+                .filter_map(|place| char::from_digit((number >> (4 * place) & 0xf) as u32, 16)),
+        );
+        RequestId(text.into())
     }
 }
 
@@ -119,6 +129,6 @@ impl RequestId {
 
     /// `dec_…`
     pub(super) fn decision(&self) -> String {
-        format!("dec_{}", self.0.strip_prefix("req_").unwrap_or_default())
+        ["dec_", self.0.strip_prefix("req_").unwrap_or_default()].concat()
     }
 }
