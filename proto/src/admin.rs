@@ -24,7 +24,7 @@ pub use access::{AccessQuestion, AskedResource};
 pub use account::{AccountChange, NewAccount};
 pub use audit::AuditQuery;
 pub use catalogue::{ModelChange, NewFallback, NewModel, SetAlias};
-pub use credential::{CredentialChange, NewCredential, RotateCredential};
+pub use credential::{CredentialChange, NarrowCredential, NewCredential, RevokeAll, RotateCredential};
 pub use grant::{ListGrants, NewGrant};
 pub use options::{Delete, Page, Write};
 pub use provider::{NewProvider, ProviderChange, SecretChange};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use turnpike_proto::admin::v1::{
     ChangeCredentialRequest, CreateCredentialRequest, CredentialRequest, CredentialResponse,
-    ListCredentialsRequest, RotateCredentialRequest, Scope, SecretResponse,
+    ListCredentialsRequest, RotateCredentialRequest, SecretResponse,
     credential_service_client::CredentialServiceClient,
 };
 
@@ -17,8 +17,14 @@ use crate::{
     session::{Outcome, Session, Wait, fetch_all, present},
 };
 
+mod narrow;
+mod revoke_all;
+mod scope;
 mod view;
 
+use narrow::Narrow;
+use revoke_all::RevokeAll;
+use scope::ScopeFlags;
 pub(super) use view::CredentialView;
 
 /// What can be done with credentials.
@@ -55,6 +61,15 @@ pub(super) enum Command {
     Resume(Change),
     /// Refuse a credential for ever; with --wait, return when every edge does
     Revoke(Change),
+    /// Let a credential open less, or end earlier; it never opens more
+    Narrow(Narrow),
+    /// Refuse for ever all credentials of a principal, a team or the whole tenant
+    RevokeAll(RevokeAll),
+    /// Show, this once, the key that Turnpike made when it rotated a credential by itself
+    PickUp {
+        /// Its id
+        id: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -68,18 +83,8 @@ pub(super) struct Create {
     /// When it ends by itself: a time, or a duration such as 30d. Absent: never
     #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
     expires: Option<Moment>,
-    /// Narrow it to these models, `provider/name` with *; may be given again
-    #[arg(long = "model", value_name = "PATTERN")]
-    models: Vec<String>,
-    /// Narrow it to these actions, with *; may be given again
-    #[arg(long = "action", value_name = "PATTERN")]
-    actions: Vec<String>,
-    /// Narrow it to models of these environments; may be given again
-    #[arg(long = "environment", value_name = "NAME")]
-    environments: Vec<String>,
-    /// Narrow it to clients in these networks; may be given again
-    #[arg(long = "network", value_name = "CIDR")]
-    networks: Vec<String>,
+    #[command(flatten)]
+    scope: ScopeFlags,
     /// Make a decoy: a key that opens nothing, and whose use raises an alert
     #[arg(long)]
     decoy: bool,
@@ -139,6 +144,16 @@ impl Command {
                 client.revoke(change.request(session)).await?.into_inner(),
                 change.wait,
             ),
+            Self::Narrow(narrow) => {
+                let wait = narrow.wait;
+                let answer = client.narrow(narrow.request(session)).await?.into_inner();
+                changed(session, answer, wait)
+            }
+            Self::RevokeAll(all) => all.run(session, client).await,
+            Self::PickUp { id } => {
+                let answer = client.pick_up(CredentialRequest { id }).await?.into_inner();
+                shown_once(session, answer, Wait { wait: false })
+            }
         }
     }
 }
@@ -149,23 +164,13 @@ impl Create {
             owner,
             label,
             expires,
-            models,
-            actions,
-            environments,
-            networks,
+            scope,
             decoy,
             wait,
         } = self;
-        let scope = Scope {
-            models,
-            actions,
-            environments,
-            networks,
-        };
         CreateCredentialRequest {
             owner,
-            // No scope at all, rather than an empty one, where nothing narrows it.
-            scope: Some(scope).filter(|scope| *scope != Scope::default()),
+            scope: scope.given(),
             expires_us: expires.map(|when| when.ahead(moment::now())),
             label,
             decoy,

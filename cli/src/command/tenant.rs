@@ -7,6 +7,10 @@ use turnpike_proto::admin::v1::{
     tenant_service_client::TenantServiceClient,
 };
 
+mod policy;
+
+use policy::{PolicyFlags, PolicyView};
+
 use super::value::{Delete, Limit, some};
 use crate::{
     failure::Failure,
@@ -65,6 +69,8 @@ pub(super) struct Update {
     suspended: Option<bool>,
     #[command(flatten)]
     wait: Wait,
+    #[command(flatten)]
+    policy: PolicyFlags,
 }
 
 #[derive(Serialize)]
@@ -74,6 +80,7 @@ struct TenantView {
     hide_models: bool,
     suspended: bool,
     created: Option<String>,
+    credential_policy: Option<PolicyView>,
 }
 
 impl View for TenantView {
@@ -88,7 +95,7 @@ impl From<wire::Tenant> for TenantView {
             hide_models,
             suspended,
             created_us,
-            credential_policy: _,
+            credential_policy,
         } = tenant;
         Self {
             name,
@@ -96,6 +103,7 @@ impl From<wire::Tenant> for TenantView {
             hide_models,
             suspended,
             created: moment::text(created_us),
+            credential_policy: credential_policy.map(PolicyView::from),
         }
     }
 }
@@ -124,7 +132,7 @@ impl Command {
             }
             Self::Update(update) => {
                 let wait = update.wait;
-                let answer = client.update(update.request(session)).await?.into_inner();
+                let answer = client.update(update.request(session).await?).await?.into_inner();
                 session.wrote(
                     "tenant",
                     &TenantView::from(present(answer.tenant)?),
@@ -141,6 +149,16 @@ impl Command {
             }
         }
     }
+}
+
+/// The policy is sent whole, so that its other rules are read first.
+async fn current_policy(session: &Session, name: &str) -> Result<Option<wire::CredentialPolicy>, Failure> {
+    let mut client = TenantServiceClient::new(session.service());
+    let request = NameRequest {
+        name: name.to_owned(),
+    };
+    let answer = client.get(request).await?.into_inner();
+    Ok(present(answer.tenant)?.credential_policy)
 }
 
 impl Create {
@@ -167,21 +185,26 @@ impl Create {
 }
 
 impl Update {
-    fn request(self, session: &Session) -> UpdateTenantRequest {
+    async fn request(self, session: &Session) -> Result<UpdateTenantRequest, Failure> {
         let Self {
             name,
             display_name,
             hide_models,
             suspended,
             wait,
+            policy,
         } = self;
-        UpdateTenantRequest {
+        let credential_policy = match policy.given() {
+            true => Some(policy.apply(current_policy(session, &name).await?)?),
+            false => None,
+        };
+        Ok(UpdateTenantRequest {
             name,
             display_name,
             hide_models,
             suspended,
-            credential_policy: None,
+            credential_policy,
             options: session.options(wait),
-        }
+        })
     }
 }

@@ -33,7 +33,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "team create list get add-member remove-member delete",
             "user create list get update delete",
             "virtual-account create list get update delete",
-            "credential create list get rotate suspend resume revoke",
+            "credential create list get rotate suspend resume revoke narrow revoke-all pick-up",
             "provider create list get update delete",
             "model create list get update delete",
             "alias set list get delete",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_access::{
+    command::Holders,
     credential::{Credential, CredentialStatus, PreviousVersion, Scope},
     id::{Id, Principal, Timestamp},
 };
@@ -154,6 +155,79 @@ impl TryFrom<v1::ChangeCredentialRequest> for CredentialChange {
     }
 }
 
+/// A credential that is to open less, or to end earlier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NarrowCredential {
+    /// Which one.
+    pub id: Id,
+    /// What it is narrowed to; absent parts stay.
+    pub scope: Option<Box<Scope>>,
+    /// When it is to end; absent: as it is.
+    pub expires: Option<Timestamp>,
+    /// How long to wait.
+    pub write: Write,
+}
+
+impl TryFrom<v1::NarrowCredentialRequest> for NarrowCredential {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::NarrowCredentialRequest) -> Result<Self, ConversionError> {
+        let v1::NarrowCredentialRequest {
+            id,
+            scope,
+            expires_us,
+            options,
+        } = request;
+        Ok(Self {
+            id: parse("id", &id)?,
+            scope: scope.map(Scope::try_from).transpose()?.map(Box::new),
+            expires: moment(expires_us),
+            write: options.try_into()?,
+        })
+    }
+}
+
+/// Credentials that are to be revoked together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeAll {
+    /// Whose.
+    pub of: Holders,
+    /// Why; may be empty.
+    pub reason: Arc<str>,
+    /// How long to wait.
+    pub write: Write,
+}
+
+impl TryFrom<v1::RevokeAllRequest> for RevokeAll {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::RevokeAllRequest) -> Result<Self, ConversionError> {
+        let v1::RevokeAllRequest {
+            owner,
+            team,
+            tenant,
+            reason,
+            options,
+        } = request;
+        let of = match (owner.as_str(), team.as_str(), tenant) {
+            (owner, "", false) if !owner.is_empty() => Holders::Principal(parse("owner", owner)?),
+            ("", team, false) if !team.is_empty() => Holders::Team(parse("team", team)?),
+            ("", "", true) => Holders::Tenant,
+            _ => {
+                return Err(ConversionError::new(
+                    "owner",
+                    "name exactly one of owner, team and tenant",
+                ));
+            }
+        };
+        Ok(Self {
+            of,
+            reason: reason.into(),
+            write: options.try_into()?,
+        })
+    }
+}
+
 impl v1::Credential {
     /// What is shown of a credential at a moment; never its digest.
     pub fn at(credential: &Credential, now: Timestamp) -> Self {
@@ -172,6 +246,7 @@ impl v1::Credential {
             rotated,
             warnings,
             decoy,
+            suspension,
         } = credential;
         let (word, revoked, reason) = match status {
             CredentialStatus::Revoked { at, reason } => ("revoked", Some(*at), reason.to_string()),
@@ -179,6 +254,9 @@ impl v1::Credential {
             CredentialStatus::Active => ("active", None, String::new()),
             CredentialStatus::Suspended => ("suspended", None, String::new()),
         };
+        let suspended = suspension
+            .as_ref()
+            .filter(|_| *status == CredentialStatus::Suspended);
         let previous = previous.as_deref().filter(|previous| now < previous.until);
         Self {
             id: id.to_string(),
@@ -198,6 +276,7 @@ impl v1::Credential {
                 .map(|warning| warning.as_str().to_owned())
                 .collect(),
             decoy: decoy.is_some(),
+            suspended_reason: text(suspended.map(|suspension| &suspension.reason)),
             decoy_used_us: micros(decoy.as_ref().and_then(|decoy| decoy.used)),
         }
     }

@@ -1,5 +1,7 @@
 //! What a tenant holds its credentials to.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tonic::codegen::http::Uri;
 use turnpike_access::tenant::{AutomaticRotation, CredentialPolicy, Delivery};
 
 use super::v1;
@@ -47,10 +49,14 @@ impl TryFrom<v1::AutomaticRotation> for AutomaticRotation {
         } = rotation;
         let delivery = match (webhook_url.is_empty(), webhook_public_key.is_empty()) {
             (true, true) => Delivery::PickUp {},
-            (false, false) => Delivery::Webhook {
-                url: webhook_url.into(),
-                public_key: webhook_public_key.into(),
-            },
+            (false, false) => {
+                check_url(&webhook_url)?;
+                check_key(&webhook_public_key)?;
+                Delivery::Webhook {
+                    url: webhook_url.into(),
+                    public_key: webhook_public_key.into(),
+                }
+            }
             _ => {
                 return Err(ConversionError::new(
                     "automatic_rotation",
@@ -63,6 +69,37 @@ impl TryFrom<v1::AutomaticRotation> for AutomaticRotation {
             delivery,
         })
     }
+}
+
+/// https, or http to this machine; the rest is seen when something is sent there.
+fn check_url(url: &str) -> Result<(), ConversionError> {
+    let wrong = |problem| ConversionError::new("automatic_rotation.webhook_url", problem);
+    let parsed: Uri = url.parse().map_err(|_| wrong("is no URL"))?;
+    let host = parsed.host().unwrap_or_default();
+    if parsed
+        .authority()
+        .is_some_and(|authority| authority.as_str().contains('@'))
+    {
+        return Err(wrong(
+            "names a user: anybody who sees the policy would see the password",
+        ));
+    }
+    match parsed.scheme_str() {
+        Some("https") => Ok(()),
+        Some("http") if ["localhost", "127.0.0.1", "[::1]"].contains(&host) => Ok(()),
+        _ => Err(wrong("is https, or http to 127.0.0.1, [::1] or localhost")),
+    }
+}
+
+fn check_key(key: &str) -> Result<(), ConversionError> {
+    let decoded = STANDARD.decode(key).unwrap_or_default();
+    if decoded.len() == 32 && decoded.iter().any(|byte| *byte != 0) {
+        return Ok(());
+    }
+    Err(ConversionError::new(
+        "automatic_rotation.webhook_public_key",
+        "is an X25519 key: 32 bytes in base64",
+    ))
 }
 
 impl From<&CredentialPolicy> for v1::CredentialPolicy {

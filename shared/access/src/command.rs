@@ -16,7 +16,7 @@ use crate::{
     issuer::{IssuerProfile, TokenKey, TokenMatch},
     model::{Fallback, ModelProfile, ProviderProfile},
     role::Role,
-    tenant::{AccountProfile, TeamProfile, TenantSettings},
+    tenant::{Account, AccountProfile, TeamProfile, TenantSettings},
 };
 
 /// A change that somebody asks for, in one tenant. Ids, digests and times are made by whoever asks.
@@ -63,11 +63,12 @@ pub enum Command {
     DeleteAccount { principal: Principal },
     /// A new key.
     IssueCredential(Credential),
-    /// Another secret; the one before works until then.
+    /// Another secret; the one before works until then. With `since`: if it still has the secret that it got then.
     RotateCredential {
         id: Id,
         digest: KeyDigest,
         previous_until: Timestamp,
+        since: Option<Timestamp>,
     },
     /// A key stops working until it is resumed.
     SuspendCredential { id: Id, reason: Arc<str> },
@@ -160,6 +161,17 @@ pub enum Holders {
     Team(Name),
     /// Everybody's in the tenant.
     Tenant,
+}
+
+impl Holders {
+    /// Whether the account is one of them.
+    pub fn include(&self, account: &Account) -> bool {
+        match self {
+            Self::Principal(principal) => account.principal == *principal,
+            Self::Team(team) => account.teams.contains(team),
+            Self::Tenant => true,
+        }
+    }
 }
 
 /// What the caller must be allowed in order to ask: an action on a resource of the command's tenant.

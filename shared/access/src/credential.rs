@@ -206,6 +206,20 @@ pub struct Credential {
     /// It opens nothing, and was laid out for whoever should not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoy: Option<Decoy>,
+    /// The last time that it was suspended, over or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Box<Suspension>>,
+}
+
+/// A suspension of a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suspension {
+    /// Why, in the words of whoever did it.
+    pub reason: Arc<str>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Timestamp>,
 }
 
 /// What is known of a decoy.
@@ -265,6 +279,7 @@ impl Credential {
             rotated: None,
             warnings: Vec::new(),
             decoy: None,
+            suspension: None,
         }
     }
 

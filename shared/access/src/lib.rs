@@ -33,3 +33,4 @@ pub mod snapshot;
 pub mod table;
 pub mod tenant;
 pub mod token;
+pub mod upkeep;

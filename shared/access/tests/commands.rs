@@ -146,6 +146,7 @@ fn on_credential(dice: &mut Dice<'_>, tenant: &Name) -> Command {
             id,
             digest: peppers().digest(id, &secret(id, 1)).unwrap(),
             previous_until: dice.moment(),
+            since: None,
         },
         1 => Command::SuspendCredential { id, reason },
         2 => Command::ResumeCredential { id },

@@ -18,6 +18,8 @@ mod events;
 mod fold;
 mod history;
 mod ledger;
+mod lifecycle;
 mod naive;
 mod table;
+mod upkeep;
 mod world;

@@ -22,6 +22,7 @@ pub(in crate::command) struct CredentialView {
     warnings: Vec<String>,
     decoy: bool,
     decoy_used: Option<String>,
+    suspended_reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +34,9 @@ struct ScopeView {
 }
 
 impl View for CredentialView {
-    const COLUMNS: &'static [&'static str] = &["id", "owner", "status", "label", "expires", "created"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id", "owner", "status", "label", "expires", "created", "warnings", "decoy",
+    ];
 }
 
 impl From<wire::Credential> for CredentialView {
@@ -54,6 +57,7 @@ impl From<wire::Credential> for CredentialView {
             warnings,
             decoy,
             decoy_used_us,
+            suspended_reason,
         } = credential;
         let wire::Scope {
             models,
@@ -82,6 +86,7 @@ impl From<wire::Credential> for CredentialView {
             warnings,
             decoy,
             decoy_used: decoy_used_us.and_then(moment::text),
+            suspended_reason: some(suspended_reason),
         }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tonic::{Request, Response};
 use turnpike_access::{
-    command::Command,
-    credential::{Credential, Decoy},
+    command::{Command, Holders},
+    credential::{Credential, CredentialStatus, Decoy},
     id::{Id, Principal},
     snapshot::{Snapshot, Tenant},
 };
 use turnpike_proto::{
     ConversionError,
-    admin::{CredentialChange, NewCredential, Page, RotateCredential, v1},
+    admin::{CredentialChange, NarrowCredential, NewCredential, Page, RevokeAll, RotateCredential, v1},
 };
 use turnpike_runtime::{clock, secret::Secret};
 
@@ -85,6 +85,7 @@ impl v1::credential_service_server::CredentialService for Administration {
             id,
             digest,
             previous_until: call.now.plus_seconds(overlap),
+            since: None,
         };
         let written = call.write(vec![command], write).await?;
         with_key(&call, written, id, &key)
@@ -104,6 +105,42 @@ impl v1::credential_service_server::CredentialService for Administration {
         self.change(request, |id, reason| Command::RevokeCredential { id, reason })
             .await
     }
+
+    async fn narrow(&self, request: Request<v1::NarrowCredentialRequest>) -> Answer<v1::CredentialResponse> {
+        let (call, message) = self.admit(request)?;
+        let NarrowCredential {
+            id,
+            scope,
+            expires,
+            write,
+        } = read(message)?;
+        let command = Command::NarrowCredential { id, scope, expires };
+        changed(&call, call.write(vec![command], write).await?, id)
+    }
+
+    async fn revoke_all(&self, request: Request<v1::RevokeAllRequest>) -> Answer<v1::RevokeAllResponse> {
+        let (call, message) = self.admit(request)?;
+        let RevokeAll { of, reason, write } = read(message)?;
+        let live = live_of(call.allowed_tenant("")?, &call.snapshot, &of);
+        let command = Command::RevokeCredentials { of, reason };
+        let written = call.write(vec![command], write).await?;
+        let dead = |id: &Id| {
+            written
+                .snapshot
+                .credential(*id)
+                .is_none_or(|held| is_revoked(held))
+        };
+        let revoked = live.iter().filter(|id| dead(id)).count();
+        Ok(Response::new(v1::RevokeAllResponse {
+            revoked: u64::try_from(revoked).unwrap_or(u64::MAX),
+            receipt: written.receipt,
+        }))
+    }
+
+    async fn pick_up(&self, request: Request<v1::CredentialRequest>) -> Answer<v1::SecretResponse> {
+        let (_call, _message) = self.admit(request)?;
+        Err(Failure::NotOffered.into())
+    }
 }
 
 impl Administration {
@@ -114,13 +151,29 @@ impl Administration {
     ) -> Answer<v1::CredentialResponse> {
         let (call, message) = self.admit(request)?;
         let CredentialChange { id, reason, write } = read(message)?;
-        let written = call.write(vec![command(id, reason)], write).await?;
-        let credential = find(&call, &written.snapshot, id)?;
-        Ok(Response::new(v1::CredentialResponse {
-            credential: Some(v1::Credential::at(credential, clock::now())),
-            receipt: written.receipt,
-        }))
+        changed(&call, call.write(vec![command(id, reason)], write).await?, id)
     }
+}
+
+fn changed(call: &Call, written: Written, id: Id) -> Answer<v1::CredentialResponse> {
+    let credential = find(call, &written.snapshot, id)?;
+    Ok(Response::new(v1::CredentialResponse {
+        credential: Some(v1::Credential::at(credential, clock::now())),
+        receipt: written.receipt,
+    }))
+}
+
+/// The credentials of these holders that are not revoked.
+fn live_of(tenant: &Tenant, snapshot: &Snapshot, of: &Holders) -> Vec<Id> {
+    let accounts = tenant.accounts().into_iter();
+    let theirs = accounts.filter(|held| of.include(&held.account));
+    let ids = theirs.flat_map(|held| held.account.credentials.iter().copied());
+    ids.filter(|id| snapshot.credential(*id).is_some_and(|held| !is_revoked(held)))
+        .collect()
+}
+
+fn is_revoked(held: &Credential) -> bool {
+    matches!(held.status, CredentialStatus::Revoked { .. })
 }
 
 /// A credential of the call's tenant; another tenant's is as unknown as none.

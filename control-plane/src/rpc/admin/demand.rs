@@ -30,7 +30,7 @@ pub(super) struct Demand {
 const OPEN: &str = "";
 
 /// Changes are judged once more when they are committed, by what [`turnpike_access::command`] says they need.
-const DEMANDS: [Demand; 65] = [
+const DEMANDS: [Demand; 68] = [
     row("BootstrapService/Bootstrap", OPEN, ""),
     row("TenantService/Create", "tenants.write", "tenant").for_operators(),
     row("TenantService/Get", "tenants.read", "tenant"),
@@ -80,6 +80,9 @@ const DEMANDS: [Demand; 65] = [
     row("CredentialService/Suspend", "credentials.suspend", "credential"),
     row("CredentialService/Resume", "credentials.suspend", "credential"),
     row("CredentialService/Revoke", "credentials.revoke", "credential"),
+    row("CredentialService/RevokeAll", "credentials.revoke", "credential"),
+    row("CredentialService/Narrow", "credentials.narrow", "credential"),
+    row("CredentialService/PickUp", "credentials.rotate", "credential"),
     row("ProviderService/Create", "providers.write", "provider"),
     row("ProviderService/Get", "providers.read", "provider"),
     row("ProviderService/List", "providers.read", "provider"),

@@ -2,7 +2,7 @@
 
 use super::Missing;
 use crate::{
-    credential::{CredentialStatus, PreviousVersion},
+    credential::{CredentialStatus, PreviousVersion, Suspension},
     event::Event,
     log::Origin,
     snapshot::Snapshot,
@@ -25,11 +25,20 @@ impl Snapshot {
                 held.rotated = Some(origin.time);
                 held.warnings.clear();
             }
-            Event::CredentialSuspended { id, .. } => {
-                self.credential_mut(origin, id)?.status = CredentialStatus::Suspended;
+            Event::CredentialSuspended { id, reason } => {
+                let held = self.credential_mut(origin, id)?;
+                held.status = CredentialStatus::Suspended;
+                held.suspension = Some(Box::new(Suspension {
+                    reason,
+                    resumed: None,
+                }));
             }
             Event::CredentialResumed { id } => {
-                self.credential_mut(origin, id)?.status = CredentialStatus::Active;
+                let held = self.credential_mut(origin, id)?;
+                held.status = CredentialStatus::Active;
+                if let Some(suspension) = &mut held.suspension {
+                    suspension.resumed = Some(origin.time);
+                }
             }
             Event::CredentialRevoked { id, reason } => {
                 let at = origin.time;

@@ -7,7 +7,7 @@ use crate::{
     command::{Command, Holders},
     credential::{Credential, CredentialStatus, Scope},
     event::Event,
-    id::{Id, Principal, Timestamp},
+    id::{Id, Timestamp},
     snapshot::{HeldAccount, Snapshot, Tenant},
     tenant::CredentialPolicy,
 };
@@ -24,14 +24,21 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
             id,
             digest,
             previous_until,
-        } => match &find(id)?.status {
-            CredentialStatus::Revoked { .. } => Err(dead()),
-            _ => Ok(vec![Event::CredentialRotated {
+            since,
+        } => {
+            let held = find(id)?;
+            if is_revoked(held) {
+                return Err(dead());
+            }
+            if since.is_some_and(|since| since != held.secret_since()) {
+                return Err(Refusal::Changed);
+            }
+            Ok(vec![Event::CredentialRotated {
                 id,
                 digest,
                 previous_until,
-            }]),
-        },
+            }])
+        }
         Command::SuspendCredential { id, reason } => match &find(id)?.status {
             CredentialStatus::Revoked { .. } => Err(dead()),
             CredentialStatus::Suspended => Ok(Vec::new()),
@@ -130,27 +137,17 @@ fn live_of<'s>(snapshot: &'s Snapshot, owner: &'s HeldAccount) -> impl Iterator<
 
 fn revoke_all(snapshot: &Snapshot, tenant: &Tenant, of: &Holders, reason: &Arc<str>) -> Handled {
     check_text(Some(reason), "reason")?;
-    let holds = |principal: &Principal, teams: &[crate::id::Name]| match of {
-        Holders::Principal(one) => one == principal,
-        Holders::Team(team) => teams.contains(team),
-        Holders::Tenant => true,
-    };
     match of {
-        Holders::Principal(principal) => {
-            return Ok(revocations(
-                live_of(snapshot, account(tenant, principal)?),
-                reason,
-            ));
-        }
-        Holders::Team(team) => {
+        Holders::Principal(principal) => drop(account(tenant, principal)?),
+        Holders::Team(team) => drop(
             tenant
                 .team(team.as_str())
-                .ok_or_else(|| not_found("team", team))?;
-        }
+                .ok_or_else(|| not_found("team", team))?,
+        ),
         Holders::Tenant => {}
     }
     let accounts = tenant.accounts().into_iter();
-    let theirs = accounts.filter(|held| holds(&held.account.principal, &held.account.teams));
+    let theirs = accounts.filter(|held| of.include(&held.account));
     Ok(revocations(
         theirs.flat_map(|held| live_of(snapshot, held)),
         reason,
