@@ -11,6 +11,7 @@ mod fake_provider;
 mod fallback;
 mod global;
 mod grant;
+mod issuer;
 mod keyring;
 mod log;
 mod model;
@@ -18,6 +19,7 @@ mod provider;
 mod role;
 mod team;
 mod tenant;
+mod token;
 mod value;
 
 use clap::{Parser, Subcommand};
@@ -63,6 +65,12 @@ enum Command {
     /// Keys of users and virtual accounts
     #[command(subcommand)]
     Credential(credential::Command),
+    /// Issuers: whose tokens are accepted, and whom they speak for
+    #[command(subcommand)]
+    Issuer(issuer::Command),
+    /// Tokens of issuers and of Turnpike's own
+    #[command(subcommand)]
+    Token(token::Command),
     /// Providers: the upstreams that serve models
     #[command(subcommand)]
     Provider(provider::Command),
@@ -124,6 +132,8 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::User(command) => command.run(session, account::Kind::User).await,
         Command::VirtualAccount(command) => command.run(session, account::Kind::VirtualAccount).await,
         Command::Credential(command) => command.run(session).await,
+        Command::Issuer(command) => command.run(session).await,
+        Command::Token(command) => command.run(session).await,
         Command::Provider(command) => command.run(session).await,
         Command::Model(command) => command.run(session).await,
         Command::Alias(command) => command.run(session).await,

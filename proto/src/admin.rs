@@ -9,6 +9,7 @@ mod audit;
 mod catalogue;
 mod credential;
 mod grant;
+mod issuer;
 mod log;
 mod options;
 mod policy;
@@ -19,6 +20,7 @@ mod team;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use access::{AccessQuestion, AskedResource};
 pub use account::{AccountChange, NewAccount};
@@ -26,11 +28,13 @@ pub use audit::AuditQuery;
 pub use catalogue::{ModelChange, NewFallback, NewModel, SetAlias};
 pub use credential::{CredentialChange, NarrowCredential, NewCredential, RevokeAll, RotateCredential};
 pub use grant::{ListGrants, NewGrant};
+pub use issuer::{IssuerChange, NewIssuer};
 pub use options::{Delete, Page, Write};
 pub use provider::{NewProvider, ProviderChange, SecretChange};
 pub use role::NewRole;
 pub use team::{Membership, NewTeam};
 pub use tenant::{NewTenant, TenantChange};
+pub use token::RevokedTokens;
 
 /// The package's messages and services.
 #[expect(

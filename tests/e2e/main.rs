@@ -13,6 +13,7 @@ mod decisions;
 mod dev;
 mod edge;
 mod grpc;
+mod issuers;
 mod outage;
 mod story;
 mod tenants;

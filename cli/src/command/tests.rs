@@ -34,6 +34,8 @@ fn the_nouns_and_their_verbs_are_these() {
             "user create list get update delete",
             "virtual-account create list get update delete",
             "credential create list get rotate suspend resume revoke narrow revoke-all pick-up",
+            "issuer create list get update delete",
+            "token revoke",
             "provider create list get update delete",
             "model create list get update delete",
             "alias set list get delete",
@@ -66,6 +68,14 @@ fn the_commands_of_the_tour_are_understood() {
         "turnpike provider create openai-main --kind openai --base-url http://x/v1 --secret-from-env OPENAI_API_KEY",
         "turnpike model create openai-main/gpt-4o --family gpt-4 --environment production --tag k=v \
          --input-price 2.50 --output-price 10 --capability tools",
+        "turnpike issuer create k --url https://k --jwks-file k.jwks --audience a --require sub=b --leeway 10s",
+        "turnpike issuer create o --url https://o --introspection-url https://o/i --client-id t \
+         --client-secret-from-env SECRET --audience a --principal email --just-in-time --just-in-time-team payments",
+        "turnpike issuer update o --client-secret-from-stdin --no-groups --no-require --no-just-in-time",
+        "turnpike token revoke --issuer o --id abc --reason stolen",
+        "turnpike token revoke --issuer turnpike --subject user:alice --issued-before 1h",
+        "turnpike token revoke --issuer o --all --issued-before 2026-01-01T00:00:00Z",
+        "turnpike grant create --to group:okta/engineers --role developer --method jwt:okta --max-token-age 1h",
         "turnpike grant create --to team:a --role developer --deny --expires 30d --resource team:pay*",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -79,6 +89,14 @@ fn wrong_usage_is_told_apart_from_failure() {
         "turnpike credential create",
         "turnpike model create p/m --input-price cheap",
         "turnpike provider create p --kind openai --base-url x --secret-from-env A --secret-from-file b",
+        "turnpike issuer create k --url https://k",
+        "turnpike issuer create k --url https://k --audience a --discovery --jwks-url https://k/keys",
+        "turnpike issuer create k --url https://k --audience a --jwks-url https://k/keys --client-secret-from-env S",
+        "turnpike issuer create k --url https://k --audience a --just-in-time-team t",
+        "turnpike issuer create k --url https://k --audience a --client-secret hunter2",
+        "turnpike token revoke --issuer k",
+        "turnpike token revoke --issuer k --id a --all",
+        "turnpike token revoke --issuer k --id a --issued-before 1h",
         "turnpike grant create --to team:a --role r --environment a --not-environment b",
         "turnpike edge list --timeout 1h",
     ] {

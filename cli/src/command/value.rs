@@ -1,6 +1,9 @@
 //! Arguments that several nouns share: pairs, secrets from elsewhere, lists, and optional text.
 
-use std::{env, fs, io, path::PathBuf};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use turnpike_runtime::secret::Secret;
@@ -40,29 +43,81 @@ pub(super) struct SecretSource {
 impl SecretSource {
     /// Reads it; `None` where no source was named. A line's end after it is not part of it.
     pub(super) fn read(&self) -> Result<Option<Secret>, Failure> {
-        let text = if let Some(variable) = &self.secret_from_env {
-            env::var(variable)
-                .map_err(|_| Failure::local(format!("{variable} is not set; --secret-from-env needs it")))?
-        } else if let Some(file) = &self.secret_from_file {
-            fs::read_to_string(file).map_err(|error| {
-                Failure::local(format!("cannot read the secret from {}: {error}", file.display()))
-            })?
-        } else if self.secret_from_stdin {
-            io::read_to_string(io::stdin()).map_err(|error| {
-                Failure::local(format!("cannot read the secret from standard input: {error}"))
-            })?
-        } else {
-            return Ok(None);
-        };
-        let text = text.trim_end_matches(['\r', '\n']);
-        if text.is_empty() {
-            return Err(Failure::local("the secret is empty"));
-        }
-        if text.starts_with("tp_pat_") || text.starts_with("tp_va_") {
+        let Self {
+            secret_from_env,
+            secret_from_file,
+            secret_from_stdin,
+        } = self;
+        let secret = secret_from(
+            secret_from_env.as_deref(),
+            secret_from_file.as_deref(),
+            *secret_from_stdin,
+        )?;
+        if secret.as_ref().is_some_and(|secret| is_own_key(secret.expose())) {
             warn_of_own_key();
         }
-        Ok(Some(Secret::new(text)))
+        Ok(secret)
     }
+}
+
+/// Where the client secret for an issuer comes from; likewise never from the command line.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct ClientSecretSource {
+    /// Take Turnpike's own client secret there from this environment variable
+    #[arg(long, value_name = "VARIABLE")]
+    client_secret_from_env: Option<String>,
+    /// Take the client secret from this file
+    #[arg(long, value_name = "FILE")]
+    client_secret_from_file: Option<PathBuf>,
+    /// Take the client secret from standard input
+    #[arg(long)]
+    client_secret_from_stdin: bool,
+}
+
+impl ClientSecretSource {
+    /// Reads it; `None` where no source was named.
+    pub(super) fn read(&self) -> Result<Option<Secret>, Failure> {
+        let Self {
+            client_secret_from_env,
+            client_secret_from_file,
+            client_secret_from_stdin,
+        } = self;
+        secret_from(
+            client_secret_from_env.as_deref(),
+            client_secret_from_file.as_deref(),
+            *client_secret_from_stdin,
+        )
+    }
+}
+
+fn secret_from(
+    variable: Option<&str>,
+    file: Option<&Path>,
+    standard_input: bool,
+) -> Result<Option<Secret>, Failure> {
+    let text = if let Some(variable) = variable {
+        env::var(variable)
+            .map_err(|_| Failure::local(format!("{variable} is not set; the secret was to come from it")))?
+    } else if let Some(file) = file {
+        fs::read_to_string(file).map_err(|error| {
+            Failure::local(format!("cannot read the secret from {}: {error}", file.display()))
+        })?
+    } else if standard_input {
+        io::read_to_string(io::stdin())
+            .map_err(|error| Failure::local(format!("cannot read the secret from standard input: {error}")))?
+    } else {
+        return Ok(None);
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(Failure::local("the secret is empty"));
+    }
+    Ok(Some(Secret::new(text)))
+}
+
+fn is_own_key(text: &str) -> bool {
+    text.starts_with("tp_pat_") || text.starts_with("tp_va_")
 }
 
 /// After `source dev.env`, `OPENAI_API_KEY` holds one. It may be meant, where the provider is another Turnpike.

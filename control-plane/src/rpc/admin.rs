@@ -12,9 +12,10 @@ use turnpike_proto::admin::v1::{
     audit_service_server::AuditServiceServer, bootstrap_service_server::BootstrapServiceServer,
     credential_service_server::CredentialServiceServer, edge_service_server::EdgeServiceServer,
     fallback_service_server::FallbackServiceServer, grant_service_server::GrantServiceServer,
-    log_service_server::LogServiceServer, model_service_server::ModelServiceServer,
-    provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
-    team_service_server::TeamServiceServer, tenant_service_server::TenantServiceServer,
+    issuer_service_server::IssuerServiceServer, log_service_server::LogServiceServer,
+    model_service_server::ModelServiceServer, provider_service_server::ProviderServiceServer,
+    role_service_server::RoleServiceServer, team_service_server::TeamServiceServer,
+    tenant_service_server::TenantServiceServer, token_service_server::TokenServiceServer,
     user_service_server::UserServiceServer, virtual_account_service_server::VirtualAccountServiceServer,
 };
 use turnpike_runtime::keyring::Keyring;
@@ -38,6 +39,7 @@ mod edge;
 mod fallback;
 mod grant;
 mod issue;
+mod issuer;
 mod log;
 mod model;
 mod part;
@@ -96,6 +98,8 @@ pub fn services(on: Administration) -> Routes {
         .add_service(UserServiceServer::new(on.clone()))
         .add_service(VirtualAccountServiceServer::new(on.clone()))
         .add_service(CredentialServiceServer::new(on.clone()))
+        .add_service(IssuerServiceServer::new(on.clone()))
+        .add_service(TokenServiceServer::new(on.clone()))
         .add_service(ProviderServiceServer::new(on.clone()))
         .add_service(ModelServiceServer::new(on.clone()))
         .add_service(AliasServiceServer::new(on.clone()))

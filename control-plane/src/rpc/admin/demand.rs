@@ -30,7 +30,7 @@ pub(super) struct Demand {
 const OPEN: &str = "";
 
 /// Changes are judged once more when they are committed, by what [`turnpike_access::command`] says they need.
-const DEMANDS: [Demand; 68] = [
+const DEMANDS: &[Demand] = &[
     row("BootstrapService/Bootstrap", OPEN, ""),
     row("TenantService/Create", "tenants.write", "tenant").for_operators(),
     row("TenantService/Get", "tenants.read", "tenant"),
@@ -83,6 +83,12 @@ const DEMANDS: [Demand; 68] = [
     row("CredentialService/RevokeAll", "credentials.revoke", "credential"),
     row("CredentialService/Narrow", "credentials.narrow", "credential"),
     row("CredentialService/PickUp", "credentials.rotate", "credential"),
+    row("IssuerService/Create", "issuers.write", "issuer"),
+    row("IssuerService/Get", "issuers.read", "issuer"),
+    row("IssuerService/List", "issuers.read", "issuer"),
+    row("IssuerService/Update", "issuers.write", "issuer"),
+    row("IssuerService/Delete", "issuers.write", "issuer"),
+    row("TokenService/Revoke", "tokens.revoke", "issuer"),
     row("ProviderService/Create", "providers.write", "provider"),
     row("ProviderService/Get", "providers.read", "provider"),
     row("ProviderService/List", "providers.read", "provider"),
@@ -147,7 +153,7 @@ impl Demand {
 
     fn of(path: &str) -> Option<Self> {
         let method = path.strip_prefix("/turnpike.admin.v1.")?;
-        DEMANDS.into_iter().find(|one| one.method == method)
+        DEMANDS.iter().find(|one| one.method == method).copied()
     }
 }
 

@@ -6,8 +6,11 @@ use super::{Handled, Refusal, account, change, check_text, exists, label, not_fo
 use crate::{
     command::Command,
     event::Event,
+    grant::Subject,
     id::{Name, Timestamp},
-    issuer::{IssuerProfile, LONGEST_SKEW, OWN, PrincipalRule, TokenKey, Verification},
+    issuer::{
+        IssuerProfile, JustInTime, LONGEST_SKEW, OWN, PrincipalRule, TokenKey, TokenMatch, Verification,
+    },
     snapshot::{Snapshot, Tenant},
 };
 
@@ -42,7 +45,7 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
             })
         }
         Command::DeleteIssuer { name } => match tenant.issuer(name.as_str()) {
-            Some(_) => Ok(vec![Event::IssuerDeleted { name }]),
+            Some(_) => Ok(delete(tenant, name)),
             None => Err(not_found("issuer", name)),
         },
         Command::RevokeTokens {
@@ -54,6 +57,7 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
                 return Err(not_found("issuer", issuer));
             }
             check_text(Some(&reason), "reason")?;
+            check_revoked(&tokens, now)?;
             Ok(vec![Event::TokenRevoked {
                 issuer,
                 tokens,
@@ -73,6 +77,38 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
         }
         _ => Err(Refusal::Invalid("not a command about an issuer".to_owned())),
     }
+}
+
+/// An issuer of the same name made later vouches for groups of its own: what was granted to these goes with it.
+fn delete(tenant: &Tenant, name: Name) -> Vec<Event> {
+    let to_its_groups =
+        |subject: &Subject| matches!(subject, Subject::Group { issuer, .. } if *issuer == name);
+    let grants = tenant.grants().into_iter();
+    let ungranted = grants
+        .filter(|held| to_its_groups(&held.grant.subject))
+        .map(|held| Event::GrantDeleted { id: held.grant.id });
+    ungranted
+        .chain([Event::IssuerDeleted { name: name.clone() }])
+        .collect()
+}
+
+/// Nothing that is revoked comes back, so that a moment by mistake in the far future would end an issuer for good.
+fn check_revoked(tokens: &TokenMatch, now: Timestamp) -> Result<(), Refusal> {
+    let (text, issued_before) = match tokens {
+        TokenMatch::Id { id } => (Some(id), None),
+        TokenMatch::Subject {
+            subject,
+            issued_before,
+        } => (Some(subject), Some(*issued_before)),
+        TokenMatch::All { issued_before } => (None, Some(*issued_before)),
+    };
+    check_text(text, "token's id or subject")?;
+    if issued_before.is_some_and(|before| before > now.plus_seconds(LONGEST_SKEW.into())) {
+        return Err(Refusal::Invalid(
+            "tokens of the future cannot be revoked; delete the issuer to accept none any more".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 fn add_key(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, key: TokenKey) -> Handled {
@@ -135,12 +171,31 @@ fn check(snapshot: &Snapshot, tenant: &Tenant, name: &Name, profile: &IssuerProf
         PrincipalRule::Fixed { principal } => drop(account(tenant, principal)?),
         _ => {}
     }
-    for team in just_in_time.iter().flat_map(|defaults| &defaults.teams) {
+    check_just_in_time(tenant, principal, just_in_time.as_ref())?;
+    taken(snapshot, tenant, name, url, audiences)
+}
+
+fn check_just_in_time(
+    tenant: &Tenant,
+    principal: &PrincipalRule,
+    defaults: Option<&JustInTime>,
+) -> Result<(), Refusal> {
+    let of_users = match principal {
+        PrincipalRule::Subject {} | PrincipalRule::Email {} => true,
+        PrincipalRule::Name { virtual_account } => !virtual_account,
+        PrincipalRule::Fixed { .. } => false,
+    };
+    if defaults.is_some() && !of_users {
+        return Err(Refusal::Invalid(
+            "only users come just in time: by subject, e-mail or name".to_owned(),
+        ));
+    }
+    for team in defaults.iter().flat_map(|defaults| &defaults.teams) {
         tenant
             .team(team.as_str())
             .ok_or_else(|| not_found("team", team))?;
     }
-    taken(snapshot, tenant, name, url, audiences)
+    Ok(())
 }
 
 /// A token leads to one issuer of one tenant: by its `iss` and `aud` together.
@@ -172,7 +227,7 @@ fn check_verification(verification: &Verification) -> Result<(), Refusal> {
         Verification::Keys { jwks } if jwks.len() > KEY_SET_LIMIT => Err(Refusal::Invalid(format!(
             "the key set may have up to {KEY_SET_LIMIT} bytes"
         ))),
-        Verification::Keys { .. } => Ok(()),
+        Verification::Keys { jwks } => check_keys(jwks),
         Verification::Introspection { url, client_id, .. } => {
             check_url(url, "introspection URL")?;
             check_text(Some(client_id), "client id")
@@ -180,14 +235,35 @@ fn check_verification(verification: &Verification) -> Result<(), Refusal> {
     }
 }
 
+/// A key set is kept in the log for everybody who may read that: private and symmetric keys (RFC 7518, section 6)
+/// have no place in it.
+fn check_keys(jwks: &str) -> Result<(), Refusal> {
+    const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+    let set: serde_json::Value = serde_json::from_str(jwks).unwrap_or_default();
+    let keys = set.get("keys").and_then(|keys| keys.as_array());
+    let Some(keys) = keys.filter(|keys| !keys.is_empty() && keys.iter().all(|key| key.is_object())) else {
+        return Err(Refusal::Invalid(
+            "the keys must be a JSON Web Key Set: {\"keys\": [ … ]}".to_owned(),
+        ));
+    };
+    let private = |key: &serde_json::Value| PRIVATE.iter().any(|part| key.get(part).is_some());
+    if keys.iter().any(private) {
+        return Err(Refusal::Invalid(
+            "the key set holds a private or symmetric key; give the public keys alone".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// Plain http is for loopback alone: what an issuer says decides who somebody is.
 fn check_url(url: &str, what: &str) -> Result<(), Refusal> {
     let rest = url.strip_prefix("http://");
     let loopback = rest.is_some_and(|rest| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = host
-            .strip_suffix(|c: char| c.is_ascii_digit())
-            .map_or(host, |_| host.rsplit_once(':').map_or(host, |(host, _)| host));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
         matches!(host, "localhost" | "127.0.0.1" | "[::1]")
     });
     let plain = url.len() <= URL_LIMIT && url.bytes().all(|byte| byte.is_ascii_graphic());
