@@ -117,8 +117,9 @@ pub struct Unauthenticated<'s> {
     pub credential: Option<&'s Credential>,
 }
 
-/// Finds out who presents a key. The digest is compared before anything else is looked at, and for an
-/// unknown id against a digest of nothing, so that the answer's time tells nothing.
+/// Finds out who presents a key. The digest is compared before anything is judged, and for an unknown id against a
+/// digest of nothing, so that the answer's time tells nothing but, to whoever can time single reads of memory,
+/// whether the id exists, which is public.
 pub fn authenticate<'s>(
     snapshot: &'s Snapshot,
     key: &PresentedKey<'_>,
@@ -134,6 +135,8 @@ pub fn authenticate<'s>(
         credential: None,
     };
     let held = snapshot.credential(key.id()).map(Arc::as_ref);
+    // Looked up for right and wrong secrets alike, and before the digest is computed: memory arrives meanwhile.
+    let owner = held.and_then(|held| Owner::of(snapshot, held));
     let genuine = peppers.verify(held.map_or(&NOTHING, |held| &held.digest), key);
     let credential = held.ok_or(anonymous(AuthFailure::Unknown))?;
     if !genuine && !previous_version(credential, key, peppers, now) {
@@ -142,10 +145,13 @@ pub fn authenticate<'s>(
     if key.kind() != KeyKind::of(&credential.owner) {
         return Err(anonymous(AuthFailure::WrongSecret));
     }
-    admit(snapshot, credential, now).map_err(|failure| Unauthenticated {
-        failure,
-        credential: Some(credential),
-    })
+    owner
+        .ok_or(AuthFailure::Unknown)
+        .and_then(|owner| owner.admit(credential, now))
+        .map_err(|failure| Unauthenticated {
+            failure,
+            credential: Some(credential),
+        })
 }
 
 /// Whether a credential whose secret was proven opens anything now, and for whom. The control plane asks again
@@ -155,34 +161,57 @@ pub fn admit<'s>(
     credential: &'s Credential,
     now: Timestamp,
 ) -> Result<Caller<'s>, AuthFailure> {
-    if credential.decoy.is_some() {
-        return Err(AuthFailure::Decoy);
+    Owner::of(snapshot, credential)
+        .ok_or(AuthFailure::Unknown)?
+        .admit(credential, now)
+}
+
+/// Whose a credential is, looked up and not yet judged.
+struct Owner<'s> {
+    tenant: &'s Tenant,
+    account: Option<&'s HeldAccount>,
+    deactivated: bool,
+}
+
+impl<'s> Owner<'s> {
+    fn of(snapshot: &'s Snapshot, credential: &Credential) -> Option<Self> {
+        let tenant = snapshot.tenants.get(&credential.tenant)?;
+        let account = tenant.account(&credential.owner).map(Arc::as_ref);
+        Some(Self {
+            tenant,
+            account,
+            deactivated: account.is_some_and(|held| held.account.profile.deactivated),
+        })
     }
-    match &credential.status {
-        CredentialStatus::Active => {}
-        CredentialStatus::Suspended => return Err(AuthFailure::Suspended),
-        CredentialStatus::Revoked { .. } => return Err(AuthFailure::Revoked),
+
+    fn admit(self, credential: &'s Credential, now: Timestamp) -> Result<Caller<'s>, AuthFailure> {
+        if credential.decoy.is_some() {
+            return Err(AuthFailure::Decoy);
+        }
+        match &credential.status {
+            CredentialStatus::Active => {}
+            CredentialStatus::Suspended => return Err(AuthFailure::Suspended),
+            CredentialStatus::Revoked { .. } => return Err(AuthFailure::Revoked),
+        }
+        let settings = self.tenant.settings();
+        if settings.suspended {
+            return Err(AuthFailure::TenantSuspended);
+        }
+        if credential
+            .end(&settings.credentials)
+            .is_some_and(|end| now >= end)
+        {
+            return Err(AuthFailure::Expired);
+        }
+        let account = self.account.ok_or(AuthFailure::Revoked)?;
+        if self.deactivated {
+            return Err(AuthFailure::OwnerDeactivated);
+        }
+        Ok(Caller {
+            credential: Some(credential),
+            ..Caller::of(self.tenant, account, AuthMethod::ApiKey)
+        })
     }
-    let tenant = snapshot
-        .tenant(credential.tenant.as_str())
-        .ok_or(AuthFailure::Unknown)?;
-    if tenant.settings().suspended {
-        return Err(AuthFailure::TenantSuspended);
-    }
-    if credential
-        .end(&tenant.settings().credentials)
-        .is_some_and(|end| now >= end)
-    {
-        return Err(AuthFailure::Expired);
-    }
-    let account = tenant.account(&credential.owner).ok_or(AuthFailure::Revoked)?;
-    if account.account.profile.deactivated {
-        return Err(AuthFailure::OwnerDeactivated);
-    }
-    Ok(Caller {
-        credential: Some(credential),
-        ..Caller::of(tenant, account, AuthMethod::ApiKey)
-    })
 }
 
 fn previous_version(held: &Credential, key: &PresentedKey<'_>, peppers: &Peppers, now: Timestamp) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     authenticate::Caller,
-    decide::{Decision, Request, decide},
+    decide::{Decision, Request, Standing, decide},
     grant::Circumstances,
     id::Id,
     resolve::{self, ResolvedModel, Unresolved},
@@ -113,9 +113,25 @@ pub fn usable<'s>(
     caller: &Caller<'s>,
     circumstances: Circumstances<'_>,
 ) -> impl Iterator<Item = ResolvedModel<'s>> {
-    let listed = caller.tenant.models().into_iter();
-    let found = listed.filter_map(|model| resolve::by_id(caller.tenant, &model.id));
-    found.filter(move |model| may_use(snapshot, caller, circumstances, model))
+    let standings = standings(caller, circumstances);
+    let listed = caller.tenant.catalogue().iter();
+    let found = listed.filter_map(|model| resolve::listed_model(caller.tenant, model));
+    found.filter(move |model| {
+        standings
+            .iter()
+            .any(|one| one.decide(snapshot, caller, model.resource()).allowed())
+    })
+}
+
+fn standings<'s, 'a>(caller: &Caller<'s>, circumstances: Circumstances<'a>) -> Vec<Standing<'s, 'a>> {
+    let mut different: Vec<Standing<'s, 'a>> = Vec::new();
+    for action in INFERENCE_ACTIONS {
+        let standing = Standing::of(caller, action, circumstances);
+        if !standing.is_hopeless(caller) && !different.iter().any(|one| one.is_like(&standing)) {
+            different.push(standing);
+        }
+    }
+    different
 }
 
 /// Whether the caller may use a model for something.

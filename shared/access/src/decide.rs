@@ -108,13 +108,26 @@ pub enum Mismatch {
 
 /// Decides. Nothing configured means no; a matching deny wins over every allow; a credential's scope only narrows.
 pub fn decide<'s>(snapshot: &'s Snapshot, caller: &Caller<'s>, request: &Request<'_>) -> Decision<'s> {
+    conclude(snapshot, caller, request, candidates(caller), |held| {
+        examine(held, request).is_ok()
+    })
+}
+
+/// Decides by those of the grants that match. Callers may have left out what can't match.
+fn conclude<'s>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    request: &Request<'_>,
+    grants: impl Iterator<Item = &'s HeldGrant>,
+    matches: impl Fn(&HeldGrant) -> bool,
+) -> Decision<'s> {
     let position = snapshot.position();
     let mut allowed_by = None;
-    for held in candidates(caller) {
+    for held in grants {
         if allowed_by.is_some() && held.grant.effect == Effect::Allow {
             continue;
         }
-        if examine(held, request).is_err() {
+        if !matches(held) {
             continue;
         }
         match held.grant.effect {
@@ -130,8 +143,8 @@ pub fn decide<'s>(snapshot: &'s Snapshot, caller: &Caller<'s>, request: &Request
     }
     let reason = match allowed_by {
         None => Reason::NoGrant,
-        Some(_) => outside_scope(caller.credential.and_then(|held| held.scope.as_deref()), request)
-            .or_else(|| outside_scope(caller.scope, request))
+        Some(_) => scopes(caller)
+            .find_map(|scope| outside_scope(scope, request))
             .unwrap_or(Reason::Granted),
     };
     Decision {
@@ -141,10 +154,61 @@ pub fn decide<'s>(snapshot: &'s Snapshot, caller: &Caller<'s>, request: &Request
     }
 }
 
+/// One action of one caller, to be decided about many resources: what does not depend on the resource is examined
+/// once.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing<'s, 'a> {
+    action: &'a str,
+    circumstances: Circumstances<'a>,
+    grants: Vec<&'s HeldGrant>,
+}
+
+impl<'s, 'a> Standing<'s, 'a> {
+    pub(crate) fn of(caller: &Caller<'s>, action: &'a str, circumstances: Circumstances<'a>) -> Self {
+        let counts = |held: &&HeldGrant| {
+            held.role.covers(action) && held.grant.conditions.hold(&circumstances).is_ok()
+        };
+        Self {
+            action,
+            circumstances,
+            grants: candidates(caller).filter(counts).collect(),
+        }
+    }
+
+    /// Whether nothing can be allowed.
+    pub(crate) fn is_hopeless(&self, caller: &Caller<'s>) -> bool {
+        let outside = scopes(caller).any(|scope| !permits(scope, self.action));
+        outside || !self.grants.iter().any(|held| held.grant.effect == Effect::Allow)
+    }
+
+    /// Whether the other, neither being hopeless, allows what this one allows.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let same = |(one, other): (&&HeldGrant, &&HeldGrant)| std::ptr::eq(*one, *other);
+        self.grants.len() == other.grants.len() && self.grants.iter().zip(&other.grants).all(same)
+    }
+
+    /// What [`decide`] says.
+    pub(crate) fn decide(
+        &self,
+        snapshot: &'s Snapshot,
+        caller: &Caller<'s>,
+        resource: Resource<'_>,
+    ) -> Decision<'s> {
+        let request = Request {
+            action: self.action,
+            resource,
+            circumstances: self.circumstances,
+        };
+        conclude(snapshot, caller, &request, self.grants.iter().copied(), |held| {
+            held.grant.selector.covers(&resource).is_ok()
+        })
+    }
+}
+
 /// The grants that speak of the caller: its own, those of its teams, those of the groups that its token carries.
 pub(crate) fn candidates<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s HeldGrant> {
     let tenant = caller.tenant;
-    let teams = caller.teams.iter().filter_map(|name| tenant.team(name.as_str()));
+    let teams = caller.teams.iter().filter_map(|name| tenant.teams.get(name));
     let group = |group: &'s (Name, Arc<str>)| tenant.groups.get(group);
     let own = caller.grants.iter();
     own.chain(teams.flat_map(|held| held.grants.iter()))
@@ -173,19 +237,28 @@ pub(crate) fn examine(held: &HeldGrant, request: &Request<'_>) -> Result<(), Mis
         .map_err(Mismatch::Condition)
 }
 
-fn outside_scope(scope: Option<&Scope>, request: &Request<'_>) -> Option<Reason> {
+fn scopes<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s Scope> {
+    let own = caller.credential.and_then(|held| held.scope.as_deref());
+    own.into_iter().chain(caller.scope)
+}
+
+fn permits(scope: &Scope, action: &str) -> bool {
+    scope.actions.is_empty() || scope.actions.iter().any(|pattern| pattern.matches(action))
+}
+
+fn outside_scope(scope: &Scope, request: &Request<'_>) -> Option<Reason> {
     let Scope {
         models,
-        actions,
+        actions: _,
         environments,
         networks,
-    } = scope?;
+    } = scope;
     let Request {
         action,
         resource,
         circumstances,
     } = request;
-    if !actions.is_empty() && !actions.iter().any(|pattern| pattern.matches(action)) {
+    if !permits(scope, action) {
         return Some(Reason::ScopeAction);
     }
     let named = |pattern: &Glob| resource.kind == "model" && pattern.matches(resource.name);

@@ -153,12 +153,7 @@ impl Tenant {
                 );
             }
             Event::TeamDeleted { name } => self.delete_team(&name)?,
-            Event::TeamMemberAdded { team, principal } => {
-                let teams = &mut self.account_mut(&principal)?.account.teams;
-                if !teams.contains(&team) {
-                    teams.push(team);
-                }
-            }
+            Event::TeamMemberAdded { team, principal } => self.add_member(team, &principal)?,
             Event::TeamMemberRemoved { team, principal } => {
                 self.account_mut(&principal)?
                     .account
@@ -204,6 +199,16 @@ impl Tenant {
             .get_mut(principal)
             .map(Arc::make_mut)
             .ok_or(Missing("account"))
+    }
+
+    fn add_member(&mut self, team: Name, member: &Principal) -> Result<(), Missing> {
+        // The members of a team share one copy of its name.
+        let team = self.teams.get(&team).map_or(team, |held| held.team.name.clone());
+        let teams = &mut self.account_mut(member)?.account.teams;
+        if !teams.contains(&team) {
+            teams.push(team);
+        }
+        Ok(())
     }
 
     fn delete_team(&mut self, name: &Name) -> Result<(), Missing> {
@@ -293,7 +298,12 @@ impl Tenant {
     }
 
     /// For [`crate::codec`]: an account as it was held, before its grants are put in.
-    pub(crate) fn restore_account(&mut self, account: Account) {
+    pub(crate) fn restore_account(&mut self, mut account: Account) {
+        for team in &mut account.teams {
+            if let Some(held) = self.teams.get(team) {
+                *team = held.team.name.clone();
+            }
+        }
         self.learn_who(&account.principal, &account.profile);
         self.accounts.insert(
             account.principal.clone(),

@@ -69,7 +69,7 @@ pub fn resolve<'s>(
     }
     // Listed by its full name, the usual case: nothing is allocated.
     if let Some(listed) = tenant.model(requested) {
-        return by_id(tenant, &listed.id).ok_or(Unresolved::Unknown);
+        return listed_model(tenant, listed).ok_or(Unresolved::Unknown);
     }
     if let Some((provider, name)) = requested.split_once('/')
         && let Some(found) = under(tenant, provider, name)
@@ -97,6 +97,15 @@ pub fn by_id<'s>(tenant: &'s Tenant, id: &ModelId) -> Option<ResolvedModel<'s>> 
         id: id.clone(),
         listed,
         provider,
+    })
+}
+
+/// A model of the catalogue, with its provider.
+pub(crate) fn listed_model<'s>(tenant: &'s Tenant, model: &'s Model) -> Option<ResolvedModel<'s>> {
+    Some(ResolvedModel {
+        id: model.id.clone(),
+        listed: Some(model),
+        provider: tenant.provider(model.id.provider())?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Roles: named sets of action patterns.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,12 +71,21 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
 
 /// A built-in role by its name.
 pub fn built_in(name: &str) -> Option<Role> {
-    let (name, description, actions) = BUILT_IN.iter().find(|(one, ..)| *one == name)?;
-    Some(Role {
+    shared_built_in(name).map(|role| Role::clone(&role))
+}
+
+/// A built-in role by its name. All who hold it share one copy, which stays in caches.
+pub(crate) fn shared_built_in(name: &str) -> Option<Arc<Role>> {
+    static MADE: LazyLock<Vec<Arc<Role>>> = LazyLock::new(|| BUILT_IN.iter().filter_map(made).collect());
+    MADE.iter().find(|role| role.name.as_str() == name).cloned()
+}
+
+fn made((name, description, actions): &(&str, &str, &[&str])) -> Option<Arc<Role>> {
+    Some(Arc::new(Role {
         name: name.parse().ok()?,
         actions: actions.iter().filter_map(|action| action.parse().ok()).collect(),
         description: Some(Arc::from(*description)),
-    })
+    }))
 }
 
 impl Role {

@@ -3,7 +3,7 @@
 //! All tables are persistent: a copy shares what it did not change, so that one change among a million keys
 //! costs microseconds and whoever holds the old snapshot is not disturbed. [`crate::fold`] is the only writer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
     credential::Credential,
@@ -117,6 +117,8 @@ pub struct Tenant {
     pub(crate) roles: Table<Name, Arc<Role>>,
     pub(crate) providers: Table<Name, Arc<Provider>>,
     pub(crate) models: Table<ModelId, Arc<Model>>,
+    /// The models in order, once somebody asked for them; whoever changes a model empties it.
+    pub(crate) catalogue: OnceLock<Arc<[Arc<Model>]>>,
     /// Which catalogue models have a bare name.
     pub(crate) bare_names: Table<Arc<str>, Arc<Vec<ModelId>>>,
     pub(crate) aliases: Table<Arc<str>, ModelId>,
@@ -172,6 +174,7 @@ impl Tenant {
             roles: Table::default(),
             providers: Table::default(),
             models: Table::default(),
+            catalogue: OnceLock::new(),
             bare_names: Table::default(),
             aliases: Table::default(),
             fallbacks: Arc::default(),
@@ -234,15 +237,14 @@ impl Tenant {
         self.roles
             .get(name)
             .cloned()
-            .or_else(|| role::built_in(name).map(Arc::new))
+            .or_else(|| role::shared_built_in(name))
     }
 
     /// The built-in roles and then the tenant's own, in order.
     pub fn roles(&self) -> Vec<Arc<Role>> {
         let built_in = role::BUILT_IN
             .iter()
-            .filter_map(|(name, ..)| role::built_in(name))
-            .map(Arc::new);
+            .filter_map(|(name, ..)| role::shared_built_in(name));
         built_in
             .chain(
                 sorted(self.roles.values(), |role| &role.name)
@@ -269,7 +271,15 @@ impl Tenant {
 
     /// Every model of the catalogue, in order.
     pub fn models(&self) -> Vec<&Arc<Model>> {
-        sorted(self.models.values(), |model| &model.id)
+        self.catalogue().iter().collect()
+    }
+
+    /// Every model of the catalogue, in order; they are put in order once for each change.
+    pub(crate) fn catalogue(&self) -> &[Arc<Model>] {
+        self.catalogue.get_or_init(|| {
+            let models = sorted(self.models.values(), |model| &model.id);
+            models.into_iter().cloned().collect()
+        })
     }
 
     /// What an alias means.
