@@ -11,8 +11,8 @@ use turnpike_runtime::{
     telemetry,
 };
 
-/// A request makes and frees some hundred small pieces of memory, which this allocator does in half the time of the
-/// system's.
+/// A request makes and frees some seventy small pieces of memory, at about a third of the instructions that the
+/// system's allocator takes.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
