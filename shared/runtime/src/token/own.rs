@@ -128,7 +128,7 @@ impl fmt::Debug for TokenSigner {
 }
 
 /// The thumbprint of an Ed25519 key (RFC 7638, RFC 8037): `x` as base64url.
-fn thumbprint(x: &str) -> String {
+pub(super) fn thumbprint(x: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 

@@ -202,11 +202,16 @@ impl Source {
             return false;
         }
         let mut state = self.state();
-        let rested = state.demanded.is_none_or(|last| last.elapsed() >= debounce);
-        if rested {
+        // The first fetch would have come anyway.
+        let first = !state.read_disk;
+        let rested = first || state.demanded.is_none_or(|last| last.elapsed() >= debounce);
+        if state.fetching || !rested {
+            return false;
+        }
+        if !first {
             state.demanded = Some(Instant::now());
         }
-        rested
+        true
     }
 
     async fn fetch(&self, means: &Means) {
