@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod alert;
 mod alias;
 mod audit;
 mod bootstrap;
@@ -95,6 +96,9 @@ enum Command {
     /// The audit: every request, allowed or refused
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Alerts: what somebody should look at
+    #[command(subcommand)]
+    Alert(alert::Command),
     /// The event log: every change
     #[command(subcommand)]
     Log(log::Command),
@@ -142,6 +146,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Fallback(command) => command.run(session).await,
         Command::Edge(command) => command.run(session).await,
         Command::Audit(command) => command.run(session).await,
+        Command::Alert(command) => command.run(session).await,
         Command::Log(command) => command.run(session).await,
         Command::Check(question) => question.check(session).await,
         Command::Explain(question) => question.explain(session).await,

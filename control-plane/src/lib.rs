@@ -8,6 +8,7 @@ pub mod edges;
 pub mod execute;
 #[cfg(test)]
 mod fixture;
+mod leak;
 pub mod projection;
 pub mod relay;
 pub mod rpc;

@@ -18,7 +18,7 @@ mod snapshot;
 mod sqlite;
 mod watch;
 
-pub use audit::{AuditFilter, AuditStore, Cursor, InvalidCursor, Page, StoredRecord};
+pub use audit::{Activity, AuditFilter, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord};
 pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, SealedKey};
 pub use watch::Watch;

@@ -13,7 +13,8 @@ pub struct ConversionError {
 }
 
 impl ConversionError {
-    pub(crate) fn new(field: impl Into<String>, problem: impl Display) -> Self {
+    /// An error about a field, by its path.
+    pub fn new(field: impl Into<String>, problem: impl Display) -> Self {
         Self {
             field: field.into(),
             problem: problem.to_string(),

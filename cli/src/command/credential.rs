@@ -20,6 +20,7 @@ use crate::{
 mod narrow;
 mod revoke_all;
 mod scope;
+mod leak;
 mod view;
 
 use narrow::Narrow;
@@ -70,6 +71,8 @@ pub(super) enum Command {
         /// Its id
         id: String,
     },
+    /// Find keys in a text, revoke those that are yours, and show what they were used for
+    ReportLeak(leak::Report),
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +157,7 @@ impl Command {
                 let answer = client.pick_up(CredentialRequest { id }).await?.into_inner();
                 shown_once(session, answer, Wait { wait: false })
             }
+            Self::ReportLeak(report) => report.run(session, client).await,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tonic::{Response, Status, service::Routes};
 use turnpike_access::digest::Peppers;
 use turnpike_proto::admin::v1::{
-    access_service_server::AccessServiceServer, alias_service_server::AliasServiceServer,
+    access_service_server::AccessServiceServer, alert_service_server::AlertServiceServer, alias_service_server::AliasServiceServer,
     audit_service_server::AuditServiceServer, bootstrap_service_server::BootstrapServiceServer,
     credential_service_server::CredentialServiceServer, edge_service_server::EdgeServiceServer,
     fallback_service_server::FallbackServiceServer, grant_service_server::GrantServiceServer,
@@ -29,6 +29,7 @@ use crate::{
 
 mod access;
 mod account;
+mod alert;
 mod alias;
 mod audit;
 mod bootstrap;
@@ -40,6 +41,7 @@ mod fallback;
 mod grant;
 mod issue;
 mod issuer;
+mod leak;
 mod log;
 mod model;
 mod part;
@@ -108,6 +110,7 @@ pub fn services(on: Administration) -> Routes {
         .add_service(GrantServiceServer::new(on.clone()))
         .add_service(AccessServiceServer::new(on.clone()))
         .add_service(EdgeServiceServer::new(on.clone()))
+        .add_service(AlertServiceServer::new(on.clone()))
         .add_service(AuditServiceServer::new(on.clone()))
         .add_service(LogServiceServer::new(on));
     Routes::from(

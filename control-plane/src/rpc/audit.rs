@@ -13,12 +13,18 @@ use turnpike_proto::audit::{
 use super::wire::unavailable;
 use crate::store::AuditStore;
 
+pub(crate) mod decoys;
+
 #[cfg(test)]
 mod tests;
+
+use decoys::Decoys;
 
 /// The service for audit records. Who calls was checked before, by [`super::edge_token`].
 pub(crate) struct IngestService {
     pub(crate) store: Arc<dyn AuditStore>,
+    /// Raises the alerts of decoys.
+    pub(crate) decoys: Decoys,
     /// Ends the streams that would otherwise hold up the end of the process.
     pub(crate) stop: CancellationToken,
 }
@@ -36,6 +42,7 @@ impl Ingest for IngestService {
         let upload = Upload {
             batches: request.into_inner(),
             store: self.store.clone(),
+            decoys: self.decoys.clone(),
             stop: self.stop.clone(),
         };
         Ok(Response::new(upload.acknowledgements().boxed()))
@@ -46,6 +53,7 @@ impl Ingest for IngestService {
 struct Upload {
     batches: Streaming<Batch>,
     store: Arc<dyn AuditStore>,
+    decoys: Decoys,
     stop: CancellationToken,
 }
 
@@ -72,6 +80,11 @@ impl Upload {
             .insert(&batch.edge, epoch, batch.first, &batch.records)
             .await
             .map_err(unavailable)?;
+        // Before the acknowledgement: what is not known to have been raised is sent again.
+        self.decoys
+            .look_through(&batch.edge, &batch.records)
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Acknowledgement { epoch, stored })
     }
 }

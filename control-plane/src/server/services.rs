@@ -18,7 +18,7 @@ use crate::{
     relay::Relay,
     rpc::{
         admin::{self, Administration},
-        audit::IngestService,
+        audit::{IngestService, decoys::Decoys},
         edge_token::EdgeToken,
         sync::SyncService,
     },
@@ -121,6 +121,7 @@ impl Services {
         };
         let ingest = IngestService {
             store: self.audit.clone(),
+            decoys: Decoys::new(self.executor.clone()),
             stop,
         };
         let ingest = IngestServer::new(ingest)

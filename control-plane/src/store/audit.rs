@@ -1,6 +1,6 @@
 //! The store of audit records, as a trait: what every engine promises. Where usage and alerts come from.
 
-use std::{fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use turnpike_access::{
@@ -10,7 +10,10 @@ use turnpike_access::{
 
 use super::StoreError;
 
+pub use credential_use::{Activity, LastUse};
+
 pub(super) mod columns;
+pub(super) mod credential_use;
 pub(super) mod decode;
 pub(super) mod select;
 pub(super) mod watermark;
@@ -39,6 +42,18 @@ pub trait AuditStore: Send + Sync + 'static {
         filter: &AuditFilter,
         page: Page,
     ) -> Result<Vec<StoredRecord>, StoreError>;
+
+    /// When those of a tenant's credentials that were ever used were last used, whatever was answered; as of the
+    /// records that are kept. A credential that was named without its secret was not used.
+    async fn last_uses(&self, tenant: &Name, credentials: &[Id]) -> Result<HashMap<Id, LastUse>, StoreError>;
+
+    /// What a tenant's credential was used for since a moment, or ever.
+    async fn activity(
+        &self,
+        tenant: &Name,
+        credential: Id,
+        since: Option<Timestamp>,
+    ) -> Result<Activity, StoreError>;
 }
 
 /// Which records to list: those that match every field given.

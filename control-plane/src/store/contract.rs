@@ -8,6 +8,7 @@ mod append_only;
 mod audit_insert;
 mod audit_list;
 mod chain;
+mod credential_use;
 mod database;
 mod dropped;
 mod edges;

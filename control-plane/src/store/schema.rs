@@ -28,6 +28,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("edges", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
+    ("credential_use", "SELECT, INSERT, UPDATE"),
 ];
 
 /// Brings a Postgres schema up to date, by its owner, and gives the application's role its rights and no others.

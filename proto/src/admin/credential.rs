@@ -228,6 +228,38 @@ impl TryFrom<v1::RevokeAllRequest> for RevokeAll {
     }
 }
 
+/// A text in which keys may have leaked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LeakReport {
+    /// The text. It is never shown: there may be keys in it.
+    pub text: String,
+    /// Since when requests are counted.
+    pub since: Option<Timestamp>,
+    /// Nothing is revoked.
+    pub dry_run: bool,
+    /// How long to wait.
+    pub write: Write,
+}
+
+impl TryFrom<v1::ReportLeakRequest> for LeakReport {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::ReportLeakRequest) -> Result<Self, ConversionError> {
+        let v1::ReportLeakRequest {
+            text,
+            since_us,
+            dry_run,
+            options,
+        } = request;
+        Ok(Self {
+            text,
+            since: moment(since_us),
+            dry_run,
+            write: options.try_into()?,
+        })
+    }
+}
+
 impl v1::Credential {
     /// What is shown of a credential at a moment; never its digest.
     pub fn at(credential: &Credential, now: Timestamp) -> Self {
@@ -278,6 +310,10 @@ impl v1::Credential {
             decoy: decoy.is_some(),
             suspended_reason: text(suspended.map(|suspension| &suspension.reason)),
             decoy_used_us: micros(decoy.as_ref().and_then(|decoy| decoy.used)),
+            last_used_us: None,
+            last_used_from: String::new(),
+            last_used_agent: String::new(),
+            last_used_edge: String::new(),
         }
     }
 }

@@ -32,7 +32,7 @@ impl KeyKind {
         }
     }
 
-    fn prefix(self) -> &'static str {
+    const fn prefix(self) -> &'static str {
         match self {
             Self::PersonalAccessToken => "tp_pat_",
             Self::VirtualAccount => "tp_va_",
@@ -43,6 +43,16 @@ impl KeyKind {
 /// Number of base62 characters of a secret: 43, that is 256 bits.
 pub const SECRET_LENGTH: usize = 43;
 const CHECK_LENGTH: usize = 6;
+
+/// The bytes of a full key, of each kind.
+pub const KEY_LENGTHS: [usize; 2] = [
+    key_length(KeyKind::PersonalAccessToken),
+    key_length(KeyKind::VirtualAccount),
+];
+
+const fn key_length(kind: KeyKind) -> usize {
+    kind.prefix().len() + Id::LENGTH + 1 + SECRET_LENGTH + 1 + CHECK_LENGTH
+}
 
 /// The text is not a key of ours, or was mistyped: its form or its checksum is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -23,6 +23,7 @@ pub mod grant;
 pub mod id;
 pub mod issuer;
 pub mod jws;
+pub mod leak;
 pub mod ledger;
 pub mod log;
 pub mod model;

@@ -23,6 +23,10 @@ pub(in crate::command) struct CredentialView {
     decoy: bool,
     decoy_used: Option<String>,
     suspended_reason: Option<String>,
+    last_used: Option<String>,
+    last_used_from: Option<String>,
+    last_used_agent: Option<String>,
+    last_used_edge: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -35,7 +39,7 @@ struct ScopeView {
 
 impl View for CredentialView {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "owner", "status", "label", "expires", "created", "warnings", "decoy",
+        "id", "owner", "status", "label", "expires", "created", "last_used", "warnings", "decoy",
     ];
 }
 
@@ -58,6 +62,10 @@ impl From<wire::Credential> for CredentialView {
             decoy,
             decoy_used_us,
             suspended_reason,
+            last_used_us,
+            last_used_from,
+            last_used_agent,
+            last_used_edge,
         } = credential;
         let wire::Scope {
             models,
@@ -87,6 +95,10 @@ impl From<wire::Credential> for CredentialView {
             decoy,
             decoy_used: decoy_used_us.and_then(moment::text),
             suspended_reason: some(suspended_reason),
+            last_used: last_used_us.and_then(moment::text),
+            last_used_from: some(last_used_from),
+            last_used_agent: some(last_used_agent),
+            last_used_edge: some(last_used_edge),
         }
     }
 }

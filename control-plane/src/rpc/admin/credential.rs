@@ -54,8 +54,9 @@ impl v1::credential_service_server::CredentialService for Administration {
         call.may(&id)?;
         let parsed = id.parse().map_err(|_| Failure::not_found("credential", &id))?;
         let credential = find(&call, &call.snapshot, parsed)?;
+        let mut shown = self.with_last_use(&call, &[credential]).await?;
         Ok(Response::new(v1::CredentialResponse {
-            credential: Some(v1::Credential::at(credential, call.now)),
+            credential: shown.pop(),
             receipt: None,
         }))
     }
@@ -69,9 +70,8 @@ impl v1::credential_service_server::CredentialService for Administration {
         let ids = ids_of(call.allowed_tenant("")?, &owner)?;
         let (ids, next) = part(ids, &page, Id::to_string)?;
         let held = ids.into_iter().filter_map(|id| call.snapshot.credential(id));
-        let credentials = held
-            .map(|credential| v1::Credential::at(credential, call.now))
-            .collect();
+        let held: Vec<&Credential> = held.map(AsRef::as_ref).collect();
+        let credentials = self.with_last_use(&call, &held).await?;
         Ok(Response::new(v1::ListCredentialsResponse { credentials, next }))
     }
 
@@ -141,9 +141,40 @@ impl v1::credential_service_server::CredentialService for Administration {
         let (_call, _message) = self.admit(request)?;
         Err(Failure::NotOffered.into())
     }
+
+    async fn report_leak(&self, request: Request<v1::ReportLeakRequest>) -> Answer<v1::ReportLeakResponse> {
+        let (call, message) = self.admit(request)?;
+        call.may("")?;
+        Ok(Response::new(self.leaked(&call, read(message)?).await?))
+    }
 }
 
 impl Administration {
+    /// Credentials as they are shown, with their last use. From where is for the tenant's own people alone.
+    async fn with_last_use(
+        &self,
+        call: &Call,
+        credentials: &[&Credential],
+    ) -> Result<Vec<v1::Credential>, Failure> {
+        let tenant = &call.identity.target;
+        let own = call.identity.own == *tenant;
+        let ids: Vec<Id> = credentials.iter().map(|held| held.id).collect();
+        let mut last_uses = self.audit.last_uses(tenant, &ids).await?;
+        let shown = credentials.iter().map(|held| {
+            let mut shown = v1::Credential::at(held, call.now);
+            if let Some(last) = last_uses.remove(&held.id) {
+                shown.last_used_us = Some(last.time.as_micros());
+                if own {
+                    shown.last_used_from = last.client.map(|address| address.to_string()).unwrap_or_default();
+                    shown.last_used_agent = last.user_agent.unwrap_or_default();
+                    shown.last_used_edge = last.edge;
+                }
+            }
+            shown
+        });
+        Ok(shown.collect())
+    }
+
     async fn change(
         &self,
         request: Request<v1::ChangeCredentialRequest>,

@@ -89,6 +89,8 @@ const DEMANDS: &[Demand] = &[
     row("IssuerService/Update", "issuers.write", "issuer"),
     row("IssuerService/Delete", "issuers.write", "issuer"),
     row("TokenService/Revoke", "tokens.revoke", "issuer"),
+    row("CredentialService/ReportLeak", "credentials.revoke", "credential").in_own_tenant(),
+    row("AlertService/List", "alerts.read", "alert").in_own_tenant(),
     row("ProviderService/Create", "providers.write", "provider"),
     row("ProviderService/Get", "providers.read", "provider"),
     row("ProviderService/List", "providers.read", "provider"),

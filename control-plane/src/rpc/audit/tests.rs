@@ -14,8 +14,11 @@ use turnpike_proto::audit::v1::{
     Batch, Ending, Outcome, Record, ingest_client::IngestClient, ingest_server::IngestServer,
 };
 
-use super::IngestService;
-use crate::store::{self, AuditFilter, AuditStore, Page};
+use super::{IngestService, decoys::Decoys};
+use crate::{
+    fixture::Core,
+    store::{self, AuditFilter, AuditStore, Page},
+};
 
 fn batch(first: u64, count: u64) -> Batch {
     let record = |sequence| Record {
@@ -38,14 +41,13 @@ fn batch(first: u64, count: u64) -> Batch {
     }
 }
 
-/// A server on an audit store in a folder, and a client of it.
+/// A server on the audit store of a core, and a client of it.
 #[expect(clippy::disallowed_methods, reason = "a test's runtime ends with the test")]
-async fn serve(folder: &std::path::Path) -> (IngestClient<Channel>, Arc<dyn AuditStore>) {
-    let url = format!("sqlite://{}", folder.join("turnpike.db").display());
-    store::migrate(&url, None).await.unwrap();
-    let audit = store::connect(&url).await.unwrap().audit;
+async fn serve(core: &Core) -> (IngestClient<Channel>, Arc<dyn AuditStore>) {
+    let audit = store::connect(&core.url).await.unwrap().audit;
     let service = IngestService {
         store: audit.clone(),
+        decoys: Decoys::new(core.executor.clone()),
         stop: CancellationToken::new(),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -67,7 +69,8 @@ async fn serve(folder: &std::path::Path) -> (IngestClient<Channel>, Arc<dyn Audi
 #[tokio::test]
 async fn what_is_acknowledged_is_stored_once_however_often_it_is_sent() {
     let folder = tempdir().unwrap();
-    let (mut client, store) = serve(folder.path()).await;
+    let core = Core::in_folder(folder.path()).await;
+    let (mut client, store) = serve(&core).await;
     // The third is again part of what came before; the fourth leaves a gap, and is not acknowledged.
     let batches = vec![batch(1, 3), batch(4, 2), batch(2, 3), batch(9, 1)];
     let mut answers = client
@@ -95,7 +98,8 @@ async fn what_is_acknowledged_is_stored_once_however_often_it_is_sent() {
 #[tokio::test]
 async fn a_batch_that_means_nothing_is_refused_and_ends_the_stream() {
     let folder = tempdir().unwrap();
-    let (mut client, _store) = serve(folder.path()).await;
+    let core = Core::in_folder(folder.path()).await;
+    let (mut client, _store) = serve(&core).await;
     let mut nameless = batch(1, 1);
     nameless.edge.clear();
     let mut answers = client

@@ -110,7 +110,7 @@ pub(in crate::store) fn ending(ending: Ending) -> &'static str {
 }
 
 /// Clients choose some of these texts, and one NUL would make Postgres refuse the batch for ever.
-fn clean(text: &str) -> Cow<'_, str> {
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         Cow::from(text.replace('\0', "\u{fffd}"))
     } else {

@@ -104,6 +104,7 @@ async fn the_control_planes_role_can_rewrite_neither_audit_nor_keys_nor_schema()
             "DELETE FROM turnpike.audit",
             "TRUNCATE turnpike.audit",
             "DELETE FROM turnpike.audit_watermarks",
+            "DELETE FROM turnpike.credential_use",
             "UPDATE turnpike.signing_keys SET created_us = 0",
             "DELETE FROM turnpike.signing_keys",
             "DELETE FROM turnpike.schema_migrations",

@@ -1,16 +1,20 @@
 //! Audit records: bulk insert, watermark, list.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, PgTransaction, Row as _};
-use turnpike_access::{audit::AuditRecord, id::Name};
+use turnpike_access::{
+    audit::AuditRecord,
+    id::{Id, Name, Timestamp},
+};
 
 use super::{Postgres, within};
 use crate::store::{
-    AuditFilter, AuditStore, Page, StoreError, StoredRecord,
+    Activity, AuditFilter, AuditStore, LastUse, Page, StoreError, StoredRecord,
     audit::{
         columns::{COLUMNS, Value},
+        credential_use::{self, ADDRESS, Counted, MODEL, UPSERT, newest_of},
         decode, newest, select, visible_to,
         watermark::{Mark, first},
     },
@@ -59,6 +63,7 @@ impl AuditStore for Postgres {
                 return Ok(before.contiguous.cast_unsigned());
             }
             store(&mut transaction, edge, epoch, start, fresh).await?;
+            remember_uses(&mut transaction, edge, fresh).await?;
             let mut after = before.stored(start, start + count(fresh.len()) - 1);
             if after.gapped() && after.contiguous > before.contiguous {
                 after.contiguous = run_end(&mut transaction, edge, epoch, after.contiguous).await?;
@@ -84,6 +89,35 @@ impl AuditStore for Postgres {
             }
         }
         Ok(newest(found, page.limit))
+    }
+
+    async fn last_uses(&self, tenant: &Name, credentials: &[Id]) -> Result<HashMap<Id, LastUse>, StoreError> {
+        let ids: Vec<&str> = credentials.iter().map(Id::as_str).collect();
+        let query = sqlx::query(
+            "SELECT credential, last_used_us, client, user_agent, edge FROM turnpike.credential_use
+                WHERE tenant = $1 AND credential = ANY($2)",
+        );
+        let found = query.bind(tenant.as_str()).bind(ids).fetch_all(&self.pool);
+        let rows = within(found).await?;
+        rows.iter().map(credential_use::last_use).collect()
+    }
+
+    async fn activity(
+        &self,
+        tenant: &Name,
+        credential: Id,
+        since: Option<Timestamp>,
+    ) -> Result<Activity, StoreError> {
+        let counted = Counted {
+            table: "turnpike.audit",
+            tenant,
+            credential,
+            since,
+        };
+        let totals = within(counted.totals().build().fetch_one(&self.pool)).await?;
+        let models = within(counted.by(MODEL).build().fetch_all(&self.pool)).await?;
+        let addresses = within(counted.by(ADDRESS).build().fetch_all(&self.pool)).await?;
+        credential_use::activity(&totals, &models, &addresses)
     }
 }
 
@@ -126,6 +160,38 @@ async fn store(
             Value::Flag(get) => query.bind(records.iter().map(get).collect::<Vec<_>>()),
         };
     }
+    query.execute(&mut **transaction).await?;
+    Ok(())
+}
+
+/// One statement for all credentials of the batch.
+async fn remember_uses(
+    transaction: &mut PgTransaction<'_>,
+    edge: &str,
+    records: &[AuditRecord],
+) -> Result<(), StoreError> {
+    let uses = newest_of(records);
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let statement = format!(
+        "INSERT INTO turnpike.credential_use (tenant, credential, last_used_us, client, user_agent, edge)
+            SELECT tenant, credential, last_used_us, client, user_agent, $6
+            FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
+                AS batch (tenant, credential, last_used_us, client, user_agent){UPSERT}"
+    );
+    // The statement is made of our own words alone.
+    let query = sqlx::query(AssertSqlSafe(statement))
+        .bind(uses.iter().map(|one| one.tenant.as_ref()).collect::<Vec<_>>())
+        .bind(uses.iter().map(|one| one.credential).collect::<Vec<_>>())
+        .bind(uses.iter().map(|one| one.time).collect::<Vec<_>>())
+        .bind(uses.iter().map(|one| one.client.as_deref()).collect::<Vec<_>>())
+        .bind(
+            uses.iter()
+                .map(|one| one.user_agent.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .bind(edge);
     query.execute(&mut **transaction).await?;
     Ok(())
 }

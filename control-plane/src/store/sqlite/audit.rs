@@ -1,14 +1,20 @@
 //! Audit records: bulk insert, watermark, list.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row as _, SqliteTransaction};
-use turnpike_access::{audit::AuditRecord, id::Name};
+use turnpike_access::{
+    audit::AuditRecord,
+    id::{Id, Name, Timestamp},
+};
 
 use super::Sqlite;
 use crate::store::{
-    AuditFilter, AuditStore, Page, StoreError, StoredRecord,
+    Activity, AuditFilter, AuditStore, LastUse, Page, StoreError, StoredRecord,
     audit::{
         columns::{COLUMNS, Value},
+        credential_use::{self, ADDRESS, Counted, MODEL, UPSERT, newest_of},
         decode, newest, select, visible_to,
         watermark::{Mark, first},
     },
@@ -38,6 +44,7 @@ impl AuditStore for Sqlite {
         let mut next = start;
         for part in fresh.chunks(ROWS) {
             store(&mut transaction, edge, epoch, next, part).await?;
+            remember_uses(&mut transaction, edge, part).await?;
             next += count(part.len());
         }
         let mut after = before.stored(start, next - 1);
@@ -63,6 +70,35 @@ impl AuditStore for Sqlite {
             }
         }
         Ok(newest(found, page.limit))
+    }
+
+    async fn last_uses(&self, tenant: &Name, credentials: &[Id]) -> Result<HashMap<Id, LastUse>, StoreError> {
+        let ids: Vec<&str> = credentials.iter().map(Id::as_str).collect();
+        let ids = serde_json::to_string(&ids).unwrap_or_default();
+        let query = sqlx::query(
+            "SELECT credential, last_used_us, client, user_agent, edge FROM credential_use
+                WHERE tenant = $1 AND credential IN (SELECT value FROM json_each($2))",
+        );
+        let found = query.bind(tenant.as_str()).bind(ids).fetch_all(&self.readers);
+        found.await?.iter().map(credential_use::last_use).collect()
+    }
+
+    async fn activity(
+        &self,
+        tenant: &Name,
+        credential: Id,
+        since: Option<Timestamp>,
+    ) -> Result<Activity, StoreError> {
+        let counted = Counted {
+            table: "audit",
+            tenant,
+            credential,
+            since,
+        };
+        let totals = counted.totals().build().fetch_one(&self.readers).await?;
+        let models = counted.by(MODEL).build().fetch_all(&self.readers).await?;
+        let addresses = counted.by(ADDRESS).build().fetch_all(&self.readers).await?;
+        credential_use::activity(&totals, &models, &addresses)
     }
 }
 
@@ -108,6 +144,36 @@ async fn store(
         }
     });
     query.push(" ON CONFLICT (edge, epoch, sequence) DO NOTHING");
+    query
+        .build()
+        .persistent(false)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// One statement for all credentials of the part.
+async fn remember_uses(
+    transaction: &mut SqliteTransaction<'_>,
+    edge: &str,
+    records: &[AuditRecord],
+) -> Result<(), StoreError> {
+    let uses = newest_of(records);
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::new(
+        "INSERT INTO credential_use (tenant, credential, last_used_us, client, user_agent, edge) ",
+    );
+    query.push_values(&uses, |mut row, one| {
+        row.push_bind(one.tenant.as_ref())
+            .push_bind(one.credential)
+            .push_bind(one.time)
+            .push_bind(one.client.as_deref())
+            .push_bind(one.user_agent.as_deref())
+            .push_bind(edge);
+    });
+    query.push(UPSERT);
     query
         .build()
         .persistent(false)

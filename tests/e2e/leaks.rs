@@ -1,0 +1,145 @@
+//! Keys that turned up in the open: found, ended everywhere, and what they were used for.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use turnpike_tests::{
+    caller::Answer,
+    dev::Dev,
+    eventually::eventually,
+    ground::{Ground, Key},
+    production::Production,
+};
+
+const MODEL: &str = "fake-openai/gpt-4o";
+
+/// What an administrator is told of a credential, as soon as its last use is known.
+async fn last_used(ground: &Ground, key: &Key) -> Value {
+    eventually("the last use", async || {
+        let shown = ground.admin.json(&["credential", "get", &key.id]).await;
+        if shown["last_used"].is_string() {
+            Ok(shown)
+        } else {
+            Err(shown)
+        }
+    })
+    .await
+}
+
+async fn refused_everywhere(ground: &Ground, key: &Key) {
+    for caller in ground.callers(key) {
+        assert_eq!(caller.chat(MODEL).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_credential_shows_when_and_from_where_it_was_last_used() {
+    let dev = Dev::start().await;
+    let key = dev.granted("worker").await;
+    let idle = dev.key("virtual-account:worker", &[]).await;
+    let request = dev
+        .caller(&key)
+        .post("/v1/chat/completions", &json!({"model": MODEL, "messages": []}))
+        .header("user-agent", "worker/2.1");
+    assert_eq!(Answer::of(request).await.status, 200);
+    let shown = last_used(&dev, &key).await;
+    assert_eq!(shown["last_used_from"], "127.0.0.1");
+    assert_eq!(shown["last_used_agent"], "worker/2.1");
+    let listed = dev
+        .admin
+        .words("credential list --owner virtual-account:worker")
+        .await;
+    let of = |id: &str| {
+        let rows = listed.as_array().unwrap().iter();
+        rows.clone().find(|row| row["id"] == id).unwrap().clone()
+    };
+    assert_eq!(of(&key.id)["last_used"], shown["last_used"]);
+    assert_eq!(of(&idle.id)["last_used"], Value::Null);
+    // Operators may look after a tenant's keys, and do not learn where its people are.
+    let seen = dev
+        .operator
+        .within("dev")
+        .json(&["credential", "get", &key.id])
+        .await;
+    assert_eq!(seen["last_used"], shown["last_used"]);
+    assert_eq!(seen["last_used_from"], Value::Null);
+}
+
+#[tokio::test]
+async fn keys_in_a_log_are_revoked_at_every_edge_and_their_use_is_told() {
+    let production = Production::start().await;
+    let used = production.granted("worker").await;
+    let other = production.granted("bystander").await;
+    let rotated = production.granted("rotated").await;
+    production
+        .admin
+        .json(&["credential", "rotate", &rotated.id, "--wait"])
+        .await;
+    let decoy = production.key("virtual-account:worker", &["--decoy"]).await;
+    for caller in production.callers(&used) {
+        assert_eq!(caller.chat(MODEL).await.status, 200);
+    }
+    let denied = production.callers(&used)[0].chat("no-such/model").await;
+    assert_ne!(denied.status, 200);
+    eventually("all of its requests", async || {
+        let rows = production.audit(&["--credential", &used.id]).await;
+        if rows.len() == 3 { Ok(()) } else { Err(rows) }
+    })
+    .await;
+    let operators = production.operator.token();
+    let text = format!(
+        "GET /?key={0}&x {0}\n\u{fffd}\"{1}\\n{2} {3} tp_va_nothing {operators}",
+        used.text,
+        rotated.text,
+        decoy.text,
+        &other.text[..60]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("build.log");
+    fs::write(&file, text).unwrap();
+    let report = ["credential", "report-leak", "--file", file.to_str().unwrap()];
+
+    let dry = production
+        .admin
+        .json(&[&report[..], &["--dry-run"]].concat())
+        .await;
+    assert_eq!(
+        (&dry["keys"], &dry["yours"], &dry["revoked"]),
+        (&json!(4), &json!(3), &json!(0))
+    );
+    assert_eq!(production.caller(&used).chat(MODEL).await.status, 200);
+
+    let told = production.admin.json(&[&report[..], &["--wait"]].concat()).await;
+    assert_eq!(
+        (&told["not_yours"], &told["revoked"]),
+        (&json!(1), &json!(1)),
+        "{told}"
+    );
+    assert_eq!(told["applied_everywhere"], true);
+    refused_everywhere(&production, &used).await;
+    assert_eq!(production.caller(&other).chat(MODEL).await.status, 200);
+    let of = |id: &str| {
+        let found = told["credentials"].as_array().unwrap().iter();
+        found.clone().find(|one| one["id"] == id).unwrap().clone()
+    };
+    let radius = of(&used.id);
+    assert_eq!(radius["status_before"], "active");
+    assert!(radius["requests"].as_u64().unwrap() >= 3, "{radius}");
+    assert_eq!(radius["refused"], 1);
+    assert_eq!(radius["models"][0]["name"], MODEL);
+    assert_eq!(radius["addresses"][0]["name"], "127.0.0.1");
+    assert!(radius["first_used"].is_string() && radius["last_used"].is_string());
+    // What works no more ends nothing, and a decoy goes on lying there.
+    assert_eq!(
+        (&of(&rotated.id)["version"], &of(&rotated.id)["revoked"]),
+        (&json!("past"), &json!(false))
+    );
+    assert_eq!(
+        (&of(&decoy.id)["decoy"], &of(&decoy.id)["revoked"]),
+        (&json!(true), &json!(false))
+    );
+    let revoked = production.admin.json(&["credential", "get", &used.id]).await;
+    assert_eq!(revoked["revoked_reason"], "reported as leaked");
+    // The operators' key was in the text too: nobody but they may end it so.
+    production.operator.words("whoami").await;
+}
