@@ -25,7 +25,7 @@ mod value;
 
 use clap::{Parser, Subcommand};
 
-use crate::{dev, failure::Failure, session::Outcome};
+use crate::{dev, failure::Failure, login::Login, session::Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -106,7 +106,11 @@ enum Command {
     Check(access::Question),
     /// Ask the same, and why: every grant that was considered
     Explain(access::Question),
-    /// Show whose key this is
+    /// Log in with your issuer, so that no key is needed
+    Login(Box<Login>),
+    /// Forget the login, and have the issuer forget it too
+    Logout,
+    /// Show who is asking
     Whoami,
     /// Make the operators' tenant and its first administrator; works once
     Bootstrap(bootstrap::Bootstrap),
@@ -127,6 +131,8 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Keyring(command) => return command.run(),
         Command::Dev(command) => return command.run().await,
         Command::FakeProvider(command) => return command.run().await,
+        Command::Login(login) => return global.log_in(*login).await,
+        Command::Logout => return global.log_out().await,
         _ => {}
     }
     let session = &global.session().await?;
@@ -152,7 +158,11 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Explain(question) => question.explain(session).await,
         Command::Whoami => access::whoami(session).await,
         Command::Bootstrap(command) => command.run(session).await,
-        Command::Keyring(_) | Command::Dev(_) | Command::FakeProvider(_) => Ok(Outcome::Done),
+        Command::Keyring(_)
+        | Command::Dev(_)
+        | Command::FakeProvider(_)
+        | Command::Login(_)
+        | Command::Logout => Ok(Outcome::Done),
     }
 }
 

@@ -44,7 +44,7 @@ fn sentence(status: &Status) -> String {
     };
     match status.code() {
         Code::Unauthenticated => format!(
-            "the control plane does not accept this caller: {message}; set TURNPIKE_TOKEN (or --token) to a personal access token that works"
+            "the control plane does not accept this caller: {message}; set TURNPIKE_TOKEN (or --token) to a personal access token that works, or run `turnpike login`"
         ),
         Code::PermissionDenied => {
             format!(

@@ -5,6 +5,7 @@ pub mod connect;
 pub mod dev;
 pub mod failure;
 pub mod fake_provider;
+pub mod login;
 pub mod moment;
 pub mod output;
 pub mod price;

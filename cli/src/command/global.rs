@@ -1,6 +1,9 @@
 //! The flags that every command shares.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use turnpike_runtime::secret::Secret;
@@ -8,9 +11,10 @@ use turnpike_runtime::secret::Secret;
 use crate::{
     connect::Target,
     failure::Failure,
+    login::{self, Folder, Login, Place},
     moment,
     output::{Format, Printer},
-    session::Session,
+    session::{Outcome, Session},
 };
 
 /// What an answer may take beyond the wait for the edges.
@@ -28,7 +32,7 @@ pub(super) struct Global {
         default_value = "http://127.0.0.1:7070"
     )]
     control_plane: String,
-    /// Your key, `tp_pat_…`; better in the variable than on the command line. Without one only `bootstrap` works
+    /// Your key, `tp_pat_…`; better in the variable than on the command line. Absent: the token of `turnpike login`
     #[arg(
         long,
         global = true,
@@ -59,6 +63,22 @@ pub(super) struct Global {
 }
 
 impl Global {
+    /// Logs in with an issuer, to call the control plane that is named here.
+    pub(super) async fn log_in(self, login: Login) -> Result<Outcome, Failure> {
+        let folder = folder()?;
+        let place = Place {
+            control_plane: &self.control_plane,
+            ca_file: self.ca_file.as_deref(),
+            folder: &folder,
+        };
+        login.run(&place, &Printer::new(self.output)).await
+    }
+
+    /// Ends the login.
+    pub(super) async fn log_out(self) -> Result<Outcome, Failure> {
+        login::log_out(&folder()?, self.ca_file.as_deref()).await
+    }
+
     pub(super) async fn session(self) -> Result<Session, Failure> {
         let Self {
             control_plane,
@@ -68,6 +88,10 @@ impl Global {
             output,
             timeout,
         } = self;
+        let token = match token.filter(|token| !token.expose().is_empty()) {
+            Some(token) => Some(token),
+            None => of_login(&control_plane, ca_file.as_deref()).await?,
+        };
         let target = Target {
             url: control_plane,
             token,
@@ -81,6 +105,24 @@ impl Global {
             timeout,
         ))
     }
+}
+
+async fn of_login(control_plane: &str, ca_file: Option<&Path>) -> Result<Option<Secret>, Failure> {
+    let Some(folder) = Folder::of_user() else {
+        return Ok(None);
+    };
+    let place = Place {
+        control_plane,
+        ca_file,
+        folder: &folder,
+    };
+    login::bearer(&place).await
+}
+
+fn folder() -> Result<Folder, Failure> {
+    Folder::of_user().ok_or_else(|| {
+        Failure::local("there is no folder to keep a login in; set TURNPIKE_CONFIG_DIR, or HOME")
+    })
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

@@ -48,6 +48,8 @@ fn the_nouns_and_their_verbs_are_these() {
             "log list verify",
             "check",
             "explain",
+            "login",
+            "logout",
             "whoami",
             "bootstrap",
             "keyring generate",
