@@ -27,7 +27,9 @@ pub use access::{AccessQuestion, AskedResource};
 pub use account::{AccountChange, NewAccount};
 pub use audit::AuditQuery;
 pub use catalogue::{ModelChange, NewFallback, NewModel, SetAlias};
-pub use credential::{CredentialChange, LeakReport, NarrowCredential, NewCredential, RevokeAll, RotateCredential};
+pub use credential::{
+    CredentialChange, LeakReport, NarrowCredential, NewCredential, RevokeAll, RotateCredential,
+};
 pub use grant::{ListGrants, NewGrant};
 pub use issuer::{IssuerChange, NewIssuer};
 pub use options::{Delete, Page, Write};

@@ -17,10 +17,10 @@ use crate::{
     session::{Outcome, Session, Wait, fetch_all, present},
 };
 
+mod leak;
 mod narrow;
 mod revoke_all;
 mod scope;
-mod leak;
 mod view;
 
 use narrow::Narrow;

@@ -4,7 +4,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{ErrorKind, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ impl Folder {
 
     /// For a test: this one.
     #[cfg(test)]
-    pub(super) fn at(path: &Path) -> Self {
+    pub(super) fn at(path: &std::path::Path) -> Self {
         Self(path.to_owned())
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    Form as Body, Json, Router,
+    Json, Router,
     extract::{Query, State},
     http::{StatusCode, header::LOCATION},
     response::{IntoResponse as _, Response},
@@ -67,12 +67,18 @@ async fn auth(State(issuer): State<Shared>, Query(asked): Query<Fields>) -> Resp
     (StatusCode::FOUND, [(LOCATION, back)]).into_response()
 }
 
+fn fields(form: &str) -> Fields {
+    let url = reqwest::Url::parse(&format!("http://form/?{form}")).unwrap();
+    url.query_pairs().into_owned().collect()
+}
+
 fn refuse(error: &str) -> Response {
     let body = json!({"error": error, "error_description": "because\u{1b}[31m"});
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
-async fn token(State(issuer): State<Shared>, Body(form): Body<Fields>) -> Response {
+async fn token(State(issuer): State<Shared>, body: String) -> Response {
+    let form = fields(&body);
     let mut issuer = issuer.lock().unwrap();
     let fits = match form["grant_type"].as_str() {
         "authorization_code" => {
@@ -116,8 +122,12 @@ async fn device_authorization() -> Json<Value> {
     }))
 }
 
-async fn revoke(State(issuer): State<Shared>, Body(form): Body<Fields>) {
-    issuer.lock().unwrap().revoked.push(form["token"].clone());
+async fn revoke(State(issuer): State<Shared>, body: String) {
+    issuer
+        .lock()
+        .unwrap()
+        .revoked
+        .push(fields(&body)["token"].clone());
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's runtime ends with the test")]

@@ -39,7 +39,15 @@ struct ScopeView {
 
 impl View for CredentialView {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "owner", "status", "label", "expires", "created", "last_used", "warnings", "decoy",
+        "id",
+        "owner",
+        "status",
+        "label",
+        "expires",
+        "created",
+        "last_used",
+        "warnings",
+        "decoy",
     ];
 }
 
