@@ -8,15 +8,16 @@ use std::sync::Arc;
 use tonic::{Response, Status, service::Routes};
 use turnpike_access::digest::Peppers;
 use turnpike_proto::admin::v1::{
-    access_service_server::AccessServiceServer, alert_service_server::AlertServiceServer, alias_service_server::AliasServiceServer,
-    audit_service_server::AuditServiceServer, bootstrap_service_server::BootstrapServiceServer,
-    credential_service_server::CredentialServiceServer, edge_service_server::EdgeServiceServer,
-    fallback_service_server::FallbackServiceServer, grant_service_server::GrantServiceServer,
-    issuer_service_server::IssuerServiceServer, log_service_server::LogServiceServer,
-    model_service_server::ModelServiceServer, provider_service_server::ProviderServiceServer,
-    role_service_server::RoleServiceServer, team_service_server::TeamServiceServer,
-    tenant_service_server::TenantServiceServer, token_service_server::TokenServiceServer,
-    user_service_server::UserServiceServer, virtual_account_service_server::VirtualAccountServiceServer,
+    access_service_server::AccessServiceServer, alert_service_server::AlertServiceServer,
+    alias_service_server::AliasServiceServer, audit_service_server::AuditServiceServer,
+    bootstrap_service_server::BootstrapServiceServer, credential_service_server::CredentialServiceServer,
+    edge_service_server::EdgeServiceServer, fallback_service_server::FallbackServiceServer,
+    grant_service_server::GrantServiceServer, issuer_service_server::IssuerServiceServer,
+    log_service_server::LogServiceServer, model_service_server::ModelServiceServer,
+    provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
+    team_service_server::TeamServiceServer, tenant_service_server::TenantServiceServer,
+    token_service_server::TokenServiceServer, user_service_server::UserServiceServer,
+    virtual_account_service_server::VirtualAccountServiceServer,
 };
 use turnpike_runtime::keyring::Keyring;
 
