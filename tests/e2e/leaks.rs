@@ -65,6 +65,15 @@ async fn a_credential_shows_when_and_from_where_it_was_last_used() {
     assert_eq!(seen["last_used_from"], Value::Null);
 }
 
+fn tells_the_radius(radius: &Value) {
+    assert_eq!(radius["status_before"], "active");
+    assert!(radius["requests"].as_u64().unwrap() >= 3, "{radius}");
+    assert_eq!(radius["refused"], 1);
+    assert_eq!(radius["models"][0]["name"], MODEL);
+    assert_eq!(radius["addresses"][0]["name"], "127.0.0.1");
+    assert!(radius["first_used"].is_string() && radius["last_used"].is_string());
+}
+
 #[tokio::test]
 async fn keys_in_a_log_are_revoked_at_every_edge_and_their_use_is_told() {
     let production = Production::start().await;
@@ -122,13 +131,7 @@ async fn keys_in_a_log_are_revoked_at_every_edge_and_their_use_is_told() {
         let found = told["credentials"].as_array().unwrap().iter();
         found.clone().find(|one| one["id"] == id).unwrap().clone()
     };
-    let radius = of(&used.id);
-    assert_eq!(radius["status_before"], "active");
-    assert!(radius["requests"].as_u64().unwrap() >= 3, "{radius}");
-    assert_eq!(radius["refused"], 1);
-    assert_eq!(radius["models"][0]["name"], MODEL);
-    assert_eq!(radius["addresses"][0]["name"], "127.0.0.1");
-    assert!(radius["first_used"].is_string() && radius["last_used"].is_string());
+    tells_the_radius(&of(&used.id));
     // What works no more ends nothing, and a decoy goes on lying there.
     assert_eq!(
         (&of(&rotated.id)["version"], &of(&rotated.id)["revoked"]),
