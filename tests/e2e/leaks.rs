@@ -65,6 +65,25 @@ async fn a_credential_shows_when_and_from_where_it_was_last_used() {
     assert_eq!(seen["last_used_from"], Value::Null);
 }
 
+/// Two requests that are served, at two edges, and one that is refused; all of them audited on return.
+async fn use_it(ground: &Ground, key: &Key) {
+    for caller in ground.callers(key) {
+        assert_eq!(caller.chat(MODEL).await.status, 200);
+    }
+    let denied = ground.caller(key).chat("no-such/model").await;
+    assert_ne!(denied.status, 200);
+    eventually("all of its requests", async || {
+        let rows = ground.audit(&["--credential", &key.id]).await;
+        if rows.len() == 3 { Ok(()) } else { Err(rows) }
+    })
+    .await;
+}
+
+fn one_of<'t>(told: &'t Value, id: &str) -> &'t Value {
+    let mut all = told["credentials"].as_array().unwrap().iter();
+    all.find(|one| one["id"] == id).unwrap()
+}
+
 fn tells_the_radius(radius: &Value) {
     assert_eq!(radius["status_before"], "active");
     assert!(radius["requests"].as_u64().unwrap() >= 3, "{radius}");
@@ -85,16 +104,7 @@ async fn keys_in_a_log_are_revoked_at_every_edge_and_their_use_is_told() {
         .json(&["credential", "rotate", &rotated.id, "--wait"])
         .await;
     let decoy = production.key("virtual-account:worker", &["--decoy"]).await;
-    for caller in production.callers(&used) {
-        assert_eq!(caller.chat(MODEL).await.status, 200);
-    }
-    let denied = production.callers(&used)[0].chat("no-such/model").await;
-    assert_ne!(denied.status, 200);
-    eventually("all of its requests", async || {
-        let rows = production.audit(&["--credential", &used.id]).await;
-        if rows.len() == 3 { Ok(()) } else { Err(rows) }
-    })
-    .await;
+    use_it(&production, &used).await;
     let operators = production.operator.token();
     let text = format!(
         "GET /?key={0}&x {0}\n\u{fffd}\"{1}\\n{2} {3} tp_va_nothing {operators}",
@@ -127,20 +137,11 @@ async fn keys_in_a_log_are_revoked_at_every_edge_and_their_use_is_told() {
     assert_eq!(told["applied_everywhere"], true);
     refused_everywhere(&production, &used).await;
     assert_eq!(production.caller(&other).chat(MODEL).await.status, 200);
-    let of = |id: &str| {
-        let found = told["credentials"].as_array().unwrap().iter();
-        found.clone().find(|one| one["id"] == id).unwrap().clone()
-    };
-    tells_the_radius(&of(&used.id));
+    tells_the_radius(one_of(&told, &used.id));
     // What works no more ends nothing, and a decoy goes on lying there.
-    assert_eq!(
-        (&of(&rotated.id)["version"], &of(&rotated.id)["revoked"]),
-        (&json!("past"), &json!(false))
-    );
-    assert_eq!(
-        (&of(&decoy.id)["decoy"], &of(&decoy.id)["revoked"]),
-        (&json!(true), &json!(false))
-    );
+    let (past, bait) = (one_of(&told, &rotated.id), one_of(&told, &decoy.id));
+    assert_eq!((&past["version"], &past["revoked"]), (&json!("past"), &json!(false)));
+    assert_eq!((&bait["decoy"], &bait["revoked"]), (&json!(true), &json!(false)));
     let revoked = production.admin.json(&["credential", "get", &used.id]).await;
     assert_eq!(revoked["revoked_reason"], "reported as leaked");
     // The operators' key was in the text too: nobody but they may end it so.
