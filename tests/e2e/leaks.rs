@@ -140,7 +140,10 @@ async fn keys_in_a_log_are_revoked_at_every_edge_and_their_use_is_told() {
     tells_the_radius(one_of(&told, &used.id));
     // What works no more ends nothing, and a decoy goes on lying there.
     let (past, bait) = (one_of(&told, &rotated.id), one_of(&told, &decoy.id));
-    assert_eq!((&past["version"], &past["revoked"]), (&json!("past"), &json!(false)));
+    assert_eq!(
+        (&past["version"], &past["revoked"]),
+        (&json!("past"), &json!(false))
+    );
     assert_eq!((&bait["decoy"], &bait["revoked"]), (&json!(true), &json!(false)));
     let revoked = production.admin.json(&["credential", "get", &used.id]).await;
     assert_eq!(revoked["revoked_reason"], "reported as leaked");
