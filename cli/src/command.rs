@@ -21,6 +21,7 @@ mod role;
 mod team;
 mod tenant;
 mod token;
+mod token_key;
 mod value;
 
 use clap::{Parser, Subcommand};
@@ -72,6 +73,9 @@ enum Command {
     /// Tokens of issuers and of Turnpike's own
     #[command(subcommand)]
     Token(token::Command),
+    /// Keys that sign Turnpike's own tokens. For the operators
+    #[command(subcommand)]
+    TokenKey(token_key::Command),
     /// Providers: the upstreams that serve models
     #[command(subcommand)]
     Provider(provider::Command),
@@ -144,6 +148,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Credential(command) => command.run(session).await,
         Command::Issuer(command) => command.run(session).await,
         Command::Token(command) => command.run(session).await,
+        Command::TokenKey(command) => command.run(session).await,
         Command::Provider(command) => command.run(session).await,
         Command::Model(command) => command.run(session).await,
         Command::Alias(command) => command.run(session).await,

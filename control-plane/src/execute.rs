@@ -14,6 +14,7 @@ use turnpike_access::{
     ledger,
     log::Position,
     snapshot::Snapshot,
+    token::VerifiedToken,
 };
 
 use crate::projection::Projection;
@@ -31,10 +32,12 @@ pub(crate) use writer::Writer;
 const WAITING_LIMIT: usize = 1024;
 
 /// On whose authority something is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authority {
     /// The owner of a credential whose secret was proven. It is admitted again when the command is committed.
     Credential(Id),
+    /// Whoever a verified token speaks for. It is admitted again when the command is committed.
+    Token(Arc<VerifiedToken>),
     /// Whoever presented the one-time bootstrap token; good for [`Command::Bootstrap`] alone.
     BootstrapToken,
     /// Turnpike itself; the text says which part of it, for the log of this process.
@@ -56,7 +59,7 @@ pub enum ExecuteError {
     /// The newest state does not permit it. Nothing changed.
     #[error(transparent)]
     Refused(#[from] ledger::Refusal),
-    /// The credential opens nothing any more. Nothing changed.
+    /// The credential, or the token, opens nothing any more. Nothing changed.
     #[error("the credential is not accepted")]
     Unauthenticated,
     /// The caller is not allowed to ask for it. Nothing changed.

@@ -8,8 +8,12 @@ pub mod edges;
 pub mod execute;
 #[cfg(test)]
 mod fixture;
+mod http;
+mod issuers;
+mod just_in_time;
 mod leak;
 pub mod projection;
+mod prove;
 pub mod relay;
 pub mod rpc;
 pub mod run;
@@ -17,3 +21,4 @@ pub mod server;
 pub mod settings;
 mod signing;
 pub mod store;
+mod token_key;

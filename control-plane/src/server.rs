@@ -1,10 +1,16 @@
 //! The control plane as one value: what it starts, in which order, and how it stops.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use turnpike_runtime::{bus::SharedBus, readiness::Readiness, shutdown::Shutdown};
 
-use crate::{bootstrap::BootstrapToken, edges::Edges, execute::Executor, settings::Settings};
+use crate::{
+    bootstrap::BootstrapToken,
+    edges::Edges,
+    execute::Executor,
+    http::{self, Late},
+    settings::Settings,
+};
 
 mod gate;
 mod listen;
@@ -52,7 +58,7 @@ impl StartError {
 pub struct ControlPlane {
     /// Where gRPC is served.
     pub grpc: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are served.
+    /// Where `/healthz`, `/readyz` and `/metrics` are served, and `/oauth/token`.
     pub operations: SocketAddr,
     /// Where changes are asked for, and the newest state is read.
     pub executor: Executor,
@@ -127,7 +133,9 @@ impl Started {
         let database = readiness.condition("database", awaited.clone());
         let listener = Listener::bind(settings).await?;
         let grpc = listener.address;
-        let operations = operations::start(settings, readiness, &parts.operations).await?;
+        let web = Late::default();
+        let routes = http::router(web.clone());
+        let operations = operations::start(settings, readiness, &parts.operations, routes).await?;
         tracing::info!(%grpc, %operations, "the control plane listens");
         let gate = Gate::shut(&awaited);
         let stop = parts.serving.shutdown().token();
@@ -136,8 +144,12 @@ impl Started {
             .spawn_essential("grpc", listener.serve(gate.routes(), stop));
 
         let stores = open::stores(settings, &database, shutdown).await?;
-        let services = Services::start(settings, stores, bus, &database, parts).await?;
+        let public_url = settings.public_url.clone();
+        let public_url = public_url.unwrap_or_else(|| Arc::from(format!("http://{operations}")));
+        let services = Services::start(settings, stores, bus, &database, parts, public_url).await?;
         gate.open(services.routes(parts)?);
+        // A second opening would be a mistake without effect.
+        let _ = web.set(services.web(parts));
         database.ready();
         let position = services.executor.snapshot().position().get();
         tracing::info!(%grpc, %operations, position, "the control plane serves");

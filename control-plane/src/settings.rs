@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 use turnpike_runtime::{bus::nats::NatsSettings, keyring::Keyring, secret::Secret, telemetry};
 
 use crate::server::StartError;
@@ -69,6 +70,14 @@ pub struct Arguments {
     /// Where /healthz, /readyz and /metrics are served. Absent: 127.0.0.1:7071.
     #[arg(long, env = "TURNPIKE_OPERATIONS_LISTEN", default_value = "127.0.0.1:7071")]
     pub operations_listen: SocketAddr,
+    /// The URL under which clients and third parties reach this listener: `iss` of Turnpike's own tokens. The same for all
+    /// control planes of one database. Absent: http:// and the address of the listener above.
+    #[arg(long, env = "TURNPIKE_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Private networks in which tenants' issuers may be asked for keys and about tokens, such as 10.1.0.0/16. Absent:
+    /// none, and on loopback only what `http://` names.
+    #[arg(long, env = "TURNPIKE_ISSUER_NETWORKS", value_delimiter = ',')]
+    pub issuer_networks: Vec<IpNet>,
     /// The one-time token for the first administrator. Absent: where there is none yet, a token is made and written
     /// to bootstrap.token in the data directory.
     #[arg(long, env = "TURNPIKE_BOOTSTRAP_TOKEN", hide_env_values = true)]
@@ -105,6 +114,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `/healthz`, `/readyz`, `/metrics`.
     pub operations_listen: SocketAddr,
+    /// `iss` of Turnpike's own tokens, without a slash at its end; absent: the operations listener's own address.
+    pub public_url: Option<Arc<str>>,
+    /// Networks inside that issuers may be in.
+    pub issuer_networks: Vec<IpNet>,
     /// For the first administrator; without it one is made where it is needed.
     pub bootstrap_token: Option<Secret>,
     /// PEM files of certificate chain and private key.
@@ -128,6 +141,8 @@ impl Arguments {
             data_dir,
             listen,
             operations_listen,
+            public_url,
+            issuer_networks,
             bootstrap_token,
             tls_cert,
             tls_key,
@@ -157,11 +172,34 @@ impl Arguments {
             data_dir,
             listen,
             operations_listen,
+            public_url: public_url.as_deref().map(check_url).transpose()?,
+            issuer_networks,
             bootstrap_token,
             tls: tls_cert.zip(tls_key),
             allow_plaintext,
             migrate,
         })
+    }
+}
+
+/// An issuer's identifier has neither query nor fragment (RFC 8414, section 2), and here no slash at its end.
+fn check_url(url: &str) -> Result<Arc<str>, StartError> {
+    let url = url.trim_end_matches('/');
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    let valid = host.is_some_and(|host| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"?#@\"\\".contains(&byte))
+    });
+    match valid {
+        true => Ok(Arc::from(url)),
+        false => Err(StartError::setting(
+            "TURNPIKE_PUBLIC_URL",
+            "write https://HOST, or http://HOST where nothing secret passes by, with a port and a path if need be",
+        )),
     }
 }
 

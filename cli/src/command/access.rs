@@ -104,8 +104,12 @@ impl View for ConsideredView {
 struct CallerView {
     tenant: String,
     principal: String,
-    credential: String,
+    credential: Option<String>,
     teams: Vec<String>,
+    method: String,
+    issuer: Option<String>,
+    groups: Vec<String>,
+    token_expires: Option<String>,
 }
 
 impl Question {
@@ -164,7 +168,7 @@ impl Question {
     }
 }
 
-/// Shows whose key this is.
+/// Shows whose key, or token, this is.
 pub(super) async fn whoami(session: &Session) -> Result<Outcome, Failure> {
     let mut client = AccessServiceClient::new(session.service());
     let wire::WhoAmIResponse {
@@ -172,12 +176,20 @@ pub(super) async fn whoami(session: &Session) -> Result<Outcome, Failure> {
         principal,
         credential,
         teams,
+        method,
+        issuer,
+        groups,
+        token_expires_us,
     } = client.who_am_i(WhoAmIRequest {}).await?.into_inner();
     session.printer.one(&CallerView {
         tenant,
         principal,
-        credential,
+        credential: some(credential),
         teams,
+        method,
+        issuer: some(issuer),
+        groups,
+        token_expires: token_expires_us.and_then(moment::precise),
     })?;
     Ok(Outcome::Done)
 }

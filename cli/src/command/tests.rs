@@ -36,6 +36,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "credential create list get rotate suspend resume revoke narrow revoke-all pick-up report-leak",
             "issuer create list get update delete",
             "token revoke",
+            "token-key list rotate remove",
             "provider create list get update delete",
             "model create list get update delete",
             "alias set list get delete",

@@ -73,6 +73,8 @@ pub(super) async fn control_plane(
         data_dir: folder.at("control-plane"),
         listen: dev.admin_listen,
         operations_listen: dev.admin_operations_listen,
+        public_url: None,
+        issuer_networks: Vec::new(),
         bootstrap_token: Some(Secret::new(bootstrap_token)),
         tls: None,
         allow_plaintext: true,

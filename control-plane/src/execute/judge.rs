@@ -8,6 +8,7 @@ use turnpike_access::{
     ledger::Refusal,
     pattern::Resource,
     snapshot::Snapshot,
+    token,
 };
 
 use super::{Authority, ExecuteError};
@@ -18,7 +19,7 @@ const OPERATORS_ACTION: &str = "tenants.write";
 /// Judges a command and says who asks, as the log writes it: `user:alice`, `platform/user:root`, `system`.
 pub(super) fn judge(
     snapshot: &Snapshot,
-    authority: Authority,
+    authority: &Authority,
     tenant: &Name,
     command: &Command,
     now: Timestamp,
@@ -27,18 +28,21 @@ pub(super) fn judge(
         (Authority::System(_), _) => Ok("system".to_owned()),
         (Authority::BootstrapToken, None) if *tenant == Name::platform() => Ok("system".to_owned()),
         (Authority::Credential(id), Some(permission)) => {
-            let credential = snapshot.credential(id).ok_or(ExecuteError::Unauthenticated)?;
+            let credential = snapshot.credential(*id).ok_or(ExecuteError::Unauthenticated)?;
             let caller = authenticate::admit(snapshot, credential, now)
                 .map_err(|_failure| ExecuteError::Unauthenticated)?;
             judge_caller(snapshot, &caller, tenant, permission, now)?;
             Ok(actor(&caller, tenant))
         }
-        (Authority::BootstrapToken, _) | (Authority::Credential(_), None) => Err(forbidden(
-            "platform.bootstrap",
-            "tenant",
-            tenant.as_str(),
-            Reason::NoGrant,
-        )),
+        (Authority::Token(verified), Some(permission)) => {
+            let caller =
+                token::admit(snapshot, verified, now).map_err(|_failure| ExecuteError::Unauthenticated)?;
+            judge_caller(snapshot, &caller, tenant, permission, now)?;
+            Ok(actor(&caller, tenant))
+        }
+        (Authority::BootstrapToken, _) | (Authority::Credential(_) | Authority::Token(_), None) => Err(
+            forbidden("platform.bootstrap", "tenant", tenant.as_str(), Reason::NoGrant),
+        ),
     }
 }
 

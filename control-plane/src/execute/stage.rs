@@ -56,7 +56,7 @@ impl Stage {
         let mut next = self.state.clone();
         let mut events = Vec::new();
         for command in &request.commands {
-            let actor = judge(&next, request.authority, &request.tenant, command, now)?;
+            let actor = judge(&next, &request.authority, &request.tenant, command, now)?;
             let origin = Origin {
                 time: now,
                 tenant: request.tenant.clone(),

@@ -16,16 +16,17 @@ use turnpike_proto::admin::v1::{
     log_service_server::LogServiceServer, model_service_server::ModelServiceServer,
     provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
     team_service_server::TeamServiceServer, tenant_service_server::TenantServiceServer,
-    token_service_server::TokenServiceServer, user_service_server::UserServiceServer,
-    virtual_account_service_server::VirtualAccountServiceServer,
+    token_key_service_server::TokenKeyServiceServer, token_service_server::TokenServiceServer,
+    user_service_server::UserServiceServer, virtual_account_service_server::VirtualAccountServiceServer,
 };
-use turnpike_runtime::keyring::Keyring;
+use turnpike_runtime::{keyring::Keyring, token::Tokens};
 
 use crate::{
     bootstrap::BootstrapToken,
     edges::Edges,
     execute::Executor,
     store::{AuditStore, EventStore},
+    token_key::TokenKeys,
 };
 
 mod access;
@@ -52,6 +53,7 @@ mod team;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod token_key;
 
 /// What a handler answers.
 type Answer<T> = Result<Response<T>, Status>;
@@ -66,19 +68,23 @@ pub struct Administration {
     peppers: Arc<Peppers>,
     keyring: Arc<Keyring>,
     bootstrap: BootstrapToken,
+    tokens: Arc<Tokens>,
+    token_keys: TokenKeys,
     /// One verification of the whole log at a time: it reads everything.
     verifying: Arc<tokio::sync::Semaphore>,
 }
 
 impl Administration {
     /// Puts the parts together.
-    pub fn new(
+    pub(crate) fn new(
         executor: Executor,
         edges: Edges,
         events: Arc<dyn EventStore>,
         audit: Arc<dyn AuditStore>,
         keyring: Arc<Keyring>,
         bootstrap: BootstrapToken,
+        tokens: Arc<Tokens>,
+        token_keys: TokenKeys,
     ) -> Self {
         Self {
             executor,
@@ -88,6 +94,8 @@ impl Administration {
             peppers: Arc::new(Peppers::new(keyring.peppers())),
             keyring,
             bootstrap,
+            tokens,
+            token_keys,
             verifying: Arc::new(tokio::sync::Semaphore::new(1)),
         }
     }
@@ -103,6 +111,7 @@ pub fn services(on: Administration) -> Routes {
         .add_service(CredentialServiceServer::new(on.clone()))
         .add_service(IssuerServiceServer::new(on.clone()))
         .add_service(TokenServiceServer::new(on.clone()))
+        .add_service(TokenKeyServiceServer::new(on.clone()))
         .add_service(ProviderServiceServer::new(on.clone()))
         .add_service(ModelServiceServer::new(on.clone()))
         .add_service(AliasServiceServer::new(on.clone()))

@@ -11,7 +11,7 @@ use turnpike_proto::audit::{
 };
 
 use super::wire::unavailable;
-use crate::store::AuditStore;
+use crate::{execute::Executor, just_in_time, store::AuditStore};
 
 pub(crate) mod decoys;
 
@@ -25,6 +25,8 @@ pub(crate) struct IngestService {
     pub(crate) store: Arc<dyn AuditStore>,
     /// Raises the alerts of decoys.
     pub(crate) decoys: Decoys,
+    /// Records the users whom edges served just in time.
+    pub(crate) executor: Executor,
     /// Ends the streams that would otherwise hold up the end of the process.
     pub(crate) stop: CancellationToken,
 }
@@ -43,6 +45,7 @@ impl Ingest for IngestService {
             batches: request.into_inner(),
             store: self.store.clone(),
             decoys: self.decoys.clone(),
+            executor: self.executor.clone(),
             stop: self.stop.clone(),
         };
         Ok(Response::new(upload.acknowledgements().boxed()))
@@ -54,6 +57,7 @@ struct Upload {
     batches: Streaming<Batch>,
     store: Arc<dyn AuditStore>,
     decoys: Decoys,
+    executor: Executor,
     stop: CancellationToken,
 }
 
@@ -85,6 +89,7 @@ impl Upload {
             .look_through(&batch.edge, &batch.records)
             .await
             .map_err(|error| Status::unavailable(error.to_string()))?;
+        just_in_time::record_served(&self.executor, &batch.records).await;
         Ok(Acknowledgement { epoch, stored })
     }
 }

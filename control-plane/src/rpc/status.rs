@@ -8,7 +8,7 @@ use turnpike_access::ledger::Refusal;
 use turnpike_proto::ConversionError;
 use turnpike_runtime::keyring::SealError;
 
-use crate::{execute::ExecuteError, store::StoreError};
+use crate::{execute::ExecuteError, store::StoreError, token_key::TokenKeyError};
 
 /// Why a call is not answered as it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,12 @@ pub(crate) enum Failure {
     /// The one-time token is wrong, or was used.
     #[error("the bootstrap token is not accepted: it is wrong, or there is an administrator already")]
     BootstrapToken,
+    /// Nobody could say whether the token is good.
+    #[error("the issuer of the token cannot be asked; try again")]
+    IssuerUnavailable,
+    /// No key for tokens could be made.
+    #[error("the token key could not be made: {0}")]
+    TokenKey(#[from] TokenKeyError),
     /// The method stands in no table, or the server was put together wrongly.
     #[error("this method is not offered")]
     NotOffered,
@@ -55,7 +61,8 @@ impl Failure {
             Self::Message(_) => Code::InvalidArgument,
             Self::Execute(error) => execute_code(error),
             Self::Store(error) if error.is_transient() => Code::Unavailable,
-            Self::Store(_) | Self::Seal(_) => Code::Internal,
+            Self::IssuerUnavailable => Code::Unavailable,
+            Self::Store(_) | Self::Seal(_) | Self::TokenKey(_) => Code::Internal,
             Self::BootstrapToken => Code::Unauthenticated,
             Self::NotOffered => Code::Unimplemented,
             Self::Busy => Code::ResourceExhausted,

@@ -1,7 +1,8 @@
-//! Binds the listener for those who operate the process; what it answers is the same as that of an edge.
+//! Binds the HTTP listener: for those who operate the process, as an edge has it, and for Turnpike's own tokens.
 
 use std::net::SocketAddr;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use turnpike_runtime::{operations, readiness::Readiness, task::Tasks};
 
@@ -13,6 +14,7 @@ pub(super) async fn start(
     settings: &Settings,
     readiness: Readiness,
     tasks: &Tasks,
+    more: Router,
 ) -> Result<SocketAddr, StartError> {
     let asked = settings.operations_listen;
     let unusable = |error| {
@@ -21,7 +23,7 @@ pub(super) async fn start(
     };
     let listener = TcpListener::bind(asked).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
-    let serving = operations::serve(listener, readiness, tasks.shutdown().clone());
+    let serving = operations::serve_with(listener, readiness, tasks.shutdown().clone(), more);
     tasks.spawn_essential("operations", serving);
     Ok(address)
 }

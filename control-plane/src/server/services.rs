@@ -6,14 +6,17 @@ use tonic::{
     codec::CompressionEncoding,
     service::{Routes, interceptor::InterceptedService},
 };
+use turnpike_access::digest::Peppers;
 use turnpike_proto::{audit::v1::ingest_server::IngestServer, sync::v1::sync_server::SyncServer};
-use turnpike_runtime::{bus::SharedBus, keyring::Keyring, readiness::Condition};
+use turnpike_runtime::{bus::SharedBus, keyring::Keyring, readiness::Condition, token::Tokens};
 
 use super::{StartError, parts::Parts};
 use crate::{
     bootstrap::BootstrapToken,
     edges::Edges,
     execute::{Executor, Writer},
+    http::Web,
+    issuers,
     projection::{self, Projection},
     relay::Relay,
     rpc::{
@@ -25,6 +28,7 @@ use crate::{
     settings::Settings,
     signing::Signing,
     store::{AuditStore, EventStore, Stores},
+    token_key::TokenKeys,
 };
 
 /// The largest message that is taken in, in bytes: a full batch of audit records and some room.
@@ -39,6 +43,8 @@ pub(super) struct Services {
     audit: Arc<dyn AuditStore>,
     projection: Arc<Projection>,
     signing: Signing,
+    tokens: Arc<Tokens>,
+    token_keys: TokenKeys,
     keyring: Arc<Keyring>,
 }
 
@@ -50,6 +56,7 @@ impl Services {
         bus: Option<SharedBus>,
         database: &Condition,
         parts: &Parts,
+        public_url: Arc<str>,
     ) -> Result<Self, StartError> {
         let unusable = |error: &dyn std::error::Error| StartError::State(error.to_string());
         let Stores { events, audit } = stores;
@@ -85,10 +92,19 @@ impl Services {
             };
             parts.passing_on.spawn_essential("relay", relay.run(stop));
         }
+        let tokens = issuers::start(settings, projection.clone(), &parts.operations)
+            .map_err(|error| unusable(&error))?;
+        let keyring = settings.keyring.clone();
+        let token_keys = TokenKeys::new(events.clone(), keyring, executor.clone(), public_url);
+        let stop = parts.serving.shutdown().token();
+        let keeping = token_keys.clone().keep(projection.heads(), stop);
+        parts.serving.spawn_essential("token keys", keeping);
         Ok(Self {
             executor,
             edges,
             bootstrap,
+            tokens,
+            token_keys,
             events,
             audit,
             projection,
@@ -105,7 +121,20 @@ impl Services {
             self.audit.clone(),
             self.keyring.clone(),
             self.bootstrap.clone(),
+            self.tokens.clone(),
+            self.token_keys.clone(),
         )
+    }
+
+    /// What is answered over HTTP.
+    pub(super) fn web(&self, parts: &Parts) -> Web {
+        Web {
+            executor: self.executor.clone(),
+            peppers: Arc::new(Peppers::new(self.keyring.peppers())),
+            tokens: self.tokens.clone(),
+            keys: self.token_keys.clone(),
+            tasks: parts.serving.clone(),
+        }
     }
 
     /// Everything that can be called.
@@ -122,6 +151,7 @@ impl Services {
         let ingest = IngestService {
             store: self.audit.clone(),
             decoys: Decoys::new(self.executor.clone()),
+            executor: self.executor.clone(),
             stop,
         };
         let ingest = IngestServer::new(ingest)

@@ -26,6 +26,8 @@ fn settings(folder: &Path) -> Settings {
         data_dir: folder.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
         operations_listen: "127.0.0.1:0".parse().unwrap(),
+        public_url: None,
+        issuer_networks: Vec::new(),
         bootstrap_token: None,
         tls: None,
         allow_plaintext: false,

@@ -66,6 +66,15 @@ pub trait EventStore: Send + Sync + 'static {
     /// planes start at once, all get the same first key.
     async fn first_signing_key(&self, candidate: &SealedKey) -> Result<Vec<SealedKey>, StoreError>;
 
+    /// The keys of Turnpike's own tokens, oldest first. Which of them are believed is for the log to say.
+    async fn token_keys(&self) -> Result<Vec<SealedKey>, StoreError>;
+
+    /// Keeps a key of Turnpike's own tokens. A key of the same id stays as it is.
+    async fn add_token_key(&self, key: &SealedKey) -> Result<(), StoreError>;
+
+    /// Forgets a key of Turnpike's own tokens. One that is not there is forgotten already.
+    async fn remove_token_key(&self, id: &str) -> Result<(), StoreError>;
+
     /// Keeps what an edge reported, unless something later is known. Not an event: it may be lost with its second.
     async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError>;
 
@@ -76,7 +85,7 @@ pub trait EventStore: Send + Sync + 'static {
     async fn forget_edge(&self, name: &str) -> Result<bool, StoreError>;
 }
 
-/// A key that signs what goes over the bus.
+/// A key that signs what goes over the bus, or Turnpike's own tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedKey {
     /// Its public name.

@@ -17,6 +17,7 @@ mod edges;
 mod keys;
 mod log;
 mod snapshot;
+mod token_keys;
 
 /// A network that went silent must not hold a command for ever; TCP alone would take a quarter of an hour.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -99,6 +100,18 @@ impl EventStore for Postgres {
 
     async fn first_signing_key(&self, candidate: &SealedKey) -> Result<Vec<SealedKey>, StoreError> {
         within(keys::first(&self.pool, candidate)).await
+    }
+
+    async fn token_keys(&self) -> Result<Vec<SealedKey>, StoreError> {
+        within(token_keys::list(&self.pool)).await
+    }
+
+    async fn add_token_key(&self, key: &SealedKey) -> Result<(), StoreError> {
+        within(token_keys::add(&self.pool, key)).await
+    }
+
+    async fn remove_token_key(&self, id: &str) -> Result<(), StoreError> {
+        within(token_keys::remove(&self.pool, id)).await
     }
 
     async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {

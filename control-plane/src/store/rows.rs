@@ -70,7 +70,7 @@ where
     })
 }
 
-/// A row of `signing_keys`.
+/// A row of `signing_keys` or `token_keys`.
 pub(super) fn key<R>(row: &R) -> Result<SealedKey, StoreError>
 where
     R: Row,

@@ -25,6 +25,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("snapshots", "SELECT, INSERT, UPDATE, DELETE"),
     ("snapshot_chunks", "SELECT, INSERT, DELETE"),
     ("signing_keys", "SELECT, INSERT"),
+    ("token_keys", "SELECT, INSERT, DELETE"),
     ("edges", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),

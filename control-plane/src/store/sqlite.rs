@@ -24,6 +24,7 @@ mod edges;
 mod keys;
 mod log;
 mod snapshot;
+mod token_keys;
 
 /// The stores in one file: one connection writes, as SQLite has one writer; others read beside it.
 pub(super) struct Sqlite {
@@ -116,6 +117,18 @@ impl EventStore for Sqlite {
 
     async fn first_signing_key(&self, candidate: &SealedKey) -> Result<Vec<SealedKey>, StoreError> {
         keys::first(&self.writer, candidate).await
+    }
+
+    async fn token_keys(&self) -> Result<Vec<SealedKey>, StoreError> {
+        token_keys::list(&self.readers).await
+    }
+
+    async fn add_token_key(&self, key: &SealedKey) -> Result<(), StoreError> {
+        token_keys::add(&self.writer, key).await
+    }
+
+    async fn remove_token_key(&self, id: &str) -> Result<(), StoreError> {
+        token_keys::remove(&self.writer, id).await
     }
 
     async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {

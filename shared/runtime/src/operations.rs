@@ -16,9 +16,17 @@ use tokio::net::TcpListener;
 
 use crate::{readiness::Readiness, shutdown::Shutdown, telemetry};
 
+/// The paths that are answered here.
+pub const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// Serves until the shutdown, with the metrics of the process.
 pub async fn serve(listener: TcpListener, readiness: Readiness, shutdown: Shutdown) {
-    let routes = routes(readiness, telemetry::registry());
+    serve_with(listener, readiness, shutdown, Router::new()).await;
+}
+
+/// The same, with further routes; none of them may be one of [`PATHS`].
+pub async fn serve_with(listener: TcpListener, readiness: Readiness, shutdown: Shutdown, more: Router) {
+    let routes = routes(readiness, telemetry::registry()).merge(more);
     let served = axum::serve(listener, routes)
         .with_graceful_shutdown(shutdown.token().cancelled_owned())
         .await;

@@ -75,6 +75,18 @@ impl EventStore for Losing {
         self.inner.first_signing_key(candidate).await
     }
 
+    async fn token_keys(&self) -> Result<Vec<SealedKey>, StoreError> {
+        self.inner.token_keys().await
+    }
+
+    async fn add_token_key(&self, key: &SealedKey) -> Result<(), StoreError> {
+        self.inner.add_token_key(key).await
+    }
+
+    async fn remove_token_key(&self, id: &str) -> Result<(), StoreError> {
+        self.inner.remove_token_key(id).await
+    }
+
     async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {
         self.inner.report_edge(report).await
     }

@@ -21,24 +21,36 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::access_service_server::AccessService for Administration {
     async fn check(&self, request: Request<v1::AccessRequest>) -> Answer<v1::CheckResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let explained = call.explain(&read(message)?)?;
         Ok(Response::new(explained.decision.unwrap_or_default()))
     }
 
     async fn explain(&self, request: Request<v1::AccessRequest>) -> Answer<v1::ExplainResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         Ok(Response::new(call.explain(&read(message)?)?))
     }
 
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::WhoAmIResponse> {
-        let (call, v1::WhoAmIRequest {}) = self.admit(request)?;
+        let (call, v1::WhoAmIRequest {}) = self.admit(request).await?;
         let caller = call.caller()?;
+        let credential = caller.credential.map(|held| held.id.to_string());
+        let (issuer, expires) = match caller.token {
+            Some(token) => (token.issuer.to_string(), Some(token.expires.as_micros())),
+            None => (String::new(), None),
+        };
+        let groups = caller.groups.iter();
         Ok(Response::new(v1::WhoAmIResponse {
             tenant: call.identity.own.to_string(),
             principal: caller.principal.to_string(),
-            credential: call.identity.credential.to_string(),
+            credential: credential.unwrap_or_default(),
             teams: caller.teams.iter().map(ToString::to_string).collect(),
+            method: caller.method.as_str().to_owned(),
+            issuer,
+            groups: groups
+                .map(|(issuer, group)| format!("{issuer}/{group}"))
+                .collect(),
+            token_expires_us: expires,
         }))
     }
 }

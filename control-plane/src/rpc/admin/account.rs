@@ -25,11 +25,11 @@ impl v1::user_service_server::UserService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::AccountResponse> {
-        self.get_account(Principal::User, request)
+        self.get_account(Principal::User, request).await
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListAccountsResponse> {
-        self.list_accounts("user", request)
+        self.list_accounts("user", request).await
     }
 
     async fn update(&self, request: Request<v1::UpdateAccountRequest>) -> Answer<v1::AccountResponse> {
@@ -48,11 +48,11 @@ impl v1::virtual_account_service_server::VirtualAccountService for Administratio
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::AccountResponse> {
-        self.get_account(Principal::VirtualAccount, request)
+        self.get_account(Principal::VirtualAccount, request).await
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListAccountsResponse> {
-        self.list_accounts("virtual-account", request)
+        self.list_accounts("virtual-account", request).await
     }
 
     async fn update(&self, request: Request<v1::UpdateAccountRequest>) -> Answer<v1::AccountResponse> {
@@ -70,7 +70,7 @@ impl Administration {
         kind: Kind,
         request: Request<v1::CreateAccountRequest>,
     ) -> Answer<v1::AccountResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewAccount {
             name,
             profile,
@@ -86,8 +86,12 @@ impl Administration {
         answer(call.write(vec![command], write).await?, &principal)
     }
 
-    fn get_account(&self, kind: Kind, request: Request<v1::NameRequest>) -> Answer<v1::AccountResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+    async fn get_account(
+        &self,
+        kind: Kind,
+        request: Request<v1::NameRequest>,
+    ) -> Answer<v1::AccountResponse> {
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         let tenant = call.allowed_tenant(&name)?;
         let unknown = |_| Failure::not_found("account", &name);
         let principal = kind(name.parse().map_err(unknown)?);
@@ -97,8 +101,12 @@ impl Administration {
         }))
     }
 
-    fn list_accounts(&self, kind: &str, request: Request<v1::Page>) -> Answer<v1::ListAccountsResponse> {
-        let (call, message) = self.admit(request)?;
+    async fn list_accounts(
+        &self,
+        kind: &str,
+        request: Request<v1::Page>,
+    ) -> Answer<v1::ListAccountsResponse> {
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let mut accounts = call.allowed_tenant("")?.accounts();
         accounts.retain(|held| held.account.principal.kind() == kind);
@@ -112,7 +120,7 @@ impl Administration {
         kind: Kind,
         request: Request<v1::UpdateAccountRequest>,
     ) -> Answer<v1::AccountResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let change: AccountChange = read(message)?;
         call.may(&change.name)?;
         let principal = kind(change.name.clone());
@@ -130,7 +138,7 @@ impl Administration {
     }
 
     async fn delete_account(&self, kind: Kind, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name, write } = read(message)?;
         let command = Command::DeleteAccount {
             principal: kind(name),

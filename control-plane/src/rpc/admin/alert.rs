@@ -24,7 +24,7 @@ const RAISED: &str = "alert.raised";
 #[tonic::async_trait]
 impl v1::alert_service_server::AlertService for Administration {
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListAlertsResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         call.may("")?;
         let page: Page = read(message)?;
         let before = match page.after.as_str() {

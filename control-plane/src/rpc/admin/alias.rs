@@ -10,7 +10,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::alias_service_server::AliasService for Administration {
     async fn set(&self, request: Request<v1::SetAliasRequest>) -> Answer<v1::AliasResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let SetAlias { alias, target, write } = read(message)?;
         let command = Command::SetAlias {
             alias: alias.clone(),
@@ -24,7 +24,7 @@ impl v1::alias_service_server::AliasService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::AliasResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         Ok(Response::new(v1::AliasResponse {
             alias: Some(find(call.allowed_tenant(&name)?, &name)?),
             receipt: None,
@@ -32,7 +32,7 @@ impl v1::alias_service_server::AliasService for Administration {
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListAliasesResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let (some, next) = part(call.allowed_tenant("")?.aliases(), &page, |(alias, _)| {
             alias.to_string()
@@ -42,7 +42,7 @@ impl v1::alias_service_server::AliasService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, v1::DeleteRequest { name, options }) = self.admit(request)?;
+        let (call, v1::DeleteRequest { name, options }) = self.admit(request).await?;
         let write: Write = read(options)?;
         let command = Command::DeleteAlias { alias: name.into() };
         Ok(Response::new(

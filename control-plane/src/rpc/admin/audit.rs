@@ -15,7 +15,7 @@ use crate::{
 #[tonic::async_trait]
 impl v1::audit_service_server::AuditService for Administration {
     async fn list(&self, request: Request<v1::ListAuditRequest>) -> Answer<v1::ListAuditResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let (filter, page) = taken_apart(read(message)?)?;
         call.may("")?;
         // One more than asked for tells whether the list goes on.

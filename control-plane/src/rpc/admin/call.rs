@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tonic::Request;
 use turnpike_access::{
-    authenticate::{Caller, admit},
+    authenticate::Caller,
     command::{Command, Permission},
     decide::Reason,
     id::{Name, Timestamp},
@@ -25,8 +25,11 @@ use super::{
 };
 use crate::{
     edges::EdgeStatus,
-    execute::{Authority, ExecuteError, judge},
-    rpc::{identity::Identity, status::Failure},
+    execute::{ExecuteError, judge},
+    rpc::{
+        identity::{Identity, Proof},
+        status::Failure,
+    },
 };
 
 /// How often an update is made anew on what somebody else changed meanwhile.
@@ -59,10 +62,13 @@ where
 
 impl Administration {
     /// Proves who calls and takes the message out. What the caller may do is asked with [`Call::may`].
-    pub(super) fn admit<M>(&self, request: Request<M>) -> Result<(Call, M), Failure> {
+    pub(super) async fn admit<M>(&self, request: Request<M>) -> Result<(Call, M), Failure> {
         let demand = *request.extensions().get::<Demand>().ok_or(Failure::NotOffered)?;
+        let (metadata, _, message) = request.into_parts();
+        let proof = Proof::of(&metadata, &self.executor, &self.peppers, &self.tokens).await?;
+        // Proving may have waited, and have recorded a user.
         let (snapshot, now) = (self.executor.snapshot(), clock::now());
-        let identity = Identity::prove(request.metadata(), &snapshot, &self.peppers, now)?;
+        let identity = Identity::new(&metadata, &snapshot, proof, now)?;
         let call = Call {
             on: self.clone(),
             correlation: Arc::from(random::id().as_str()),
@@ -72,7 +78,7 @@ impl Administration {
             demand,
         };
         call.within_reach()?;
-        Ok((call, request.into_inner()))
+        Ok((call, message))
     }
 
     /// Where a change stands, after waiting as long as was asked for.
@@ -129,9 +135,7 @@ impl Call {
 
     /// Who calls, as the state has it.
     pub(super) fn caller(&self) -> Result<Caller<'_>, Failure> {
-        let credential = self.snapshot.credential(self.identity.credential);
-        let credential = credential.ok_or_else(Failure::unauthenticated)?;
-        admit(&self.snapshot, credential, self.now).map_err(|_| Failure::unauthenticated())
+        self.identity.proof.caller(&self.snapshot, self.now)
     }
 
     /// How the log names the caller.
@@ -181,7 +185,7 @@ impl Call {
         commands: Vec<Command>,
         write: Write,
     ) -> Result<Written, Failure> {
-        let authority = Authority::Credential(self.identity.credential);
+        let authority = self.identity.proof.authority();
         let correlation = self.correlation.clone();
         let executed = self
             .on

@@ -25,7 +25,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::credential_service_server::CredentialService for Administration {
     async fn create(&self, request: Request<v1::CreateCredentialRequest>) -> Answer<v1::SecretResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewCredential {
             owner,
             scope,
@@ -50,7 +50,7 @@ impl v1::credential_service_server::CredentialService for Administration {
     }
 
     async fn get(&self, request: Request<v1::CredentialRequest>) -> Answer<v1::CredentialResponse> {
-        let (call, v1::CredentialRequest { id }) = self.admit(request)?;
+        let (call, v1::CredentialRequest { id }) = self.admit(request).await?;
         call.may(&id)?;
         let parsed = id.parse().map_err(|_| Failure::not_found("credential", &id))?;
         let credential = find(&call, &call.snapshot, parsed)?;
@@ -65,7 +65,7 @@ impl v1::credential_service_server::CredentialService for Administration {
         &self,
         request: Request<v1::ListCredentialsRequest>,
     ) -> Answer<v1::ListCredentialsResponse> {
-        let (call, v1::ListCredentialsRequest { owner, page }) = self.admit(request)?;
+        let (call, v1::ListCredentialsRequest { owner, page }) = self.admit(request).await?;
         let page: Page = read(page)?;
         let ids = ids_of(call.allowed_tenant("")?, &owner)?;
         let (ids, next) = part(ids, &page, Id::to_string)?;
@@ -76,7 +76,7 @@ impl v1::credential_service_server::CredentialService for Administration {
     }
 
     async fn rotate(&self, request: Request<v1::RotateCredentialRequest>) -> Answer<v1::SecretResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let RotateCredential { id, overlap, write } = read(message)?;
         call.may(id)?;
         let owner = find(&call, &call.snapshot, id)?.owner.clone();
@@ -107,7 +107,7 @@ impl v1::credential_service_server::CredentialService for Administration {
     }
 
     async fn narrow(&self, request: Request<v1::NarrowCredentialRequest>) -> Answer<v1::CredentialResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NarrowCredential {
             id,
             scope,
@@ -119,7 +119,7 @@ impl v1::credential_service_server::CredentialService for Administration {
     }
 
     async fn revoke_all(&self, request: Request<v1::RevokeAllRequest>) -> Answer<v1::RevokeAllResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let RevokeAll { of, reason, write } = read(message)?;
         let live = live_of(call.allowed_tenant("")?, &call.snapshot, &of);
         let command = Command::RevokeCredentials { of, reason };
@@ -138,12 +138,12 @@ impl v1::credential_service_server::CredentialService for Administration {
     }
 
     async fn pick_up(&self, request: Request<v1::CredentialRequest>) -> Answer<v1::SecretResponse> {
-        let (_call, _message) = self.admit(request)?;
+        let (_call, _message) = self.admit(request).await?;
         Err(Failure::NotOffered.into())
     }
 
     async fn report_leak(&self, request: Request<v1::ReportLeakRequest>) -> Answer<v1::ReportLeakResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         call.may("")?;
         Ok(Response::new(self.leaked(&call, read(message)?).await?))
     }
@@ -180,7 +180,7 @@ impl Administration {
         request: Request<v1::ChangeCredentialRequest>,
         command: fn(Id, Arc<str>) -> Command,
     ) -> Answer<v1::CredentialResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let CredentialChange { id, reason, write } = read(message)?;
         changed(&call, call.write(vec![command(id, reason)], write).await?, id)
     }

@@ -10,7 +10,7 @@ use crate::{edges::EdgeStatus, rpc::status::Failure};
 #[tonic::async_trait]
 impl v1::edge_service_server::EdgeService for Administration {
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListEdgesResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         call.may("")?;
         let all = self.edges.list().await.map_err(Failure::from)?;
@@ -25,7 +25,7 @@ impl v1::edge_service_server::EdgeService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::NameRequest>) -> Answer<v1::DeleteEdgeResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         call.may(&name)?;
         match self.edges.delete(&name).await.map_err(Failure::from)? {
             true => Ok(Response::new(v1::DeleteEdgeResponse {})),
@@ -34,7 +34,7 @@ impl v1::edge_service_server::EdgeService for Administration {
     }
 
     async fn wait_applied(&self, request: Request<v1::WaitAppliedRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         call.may("")?;
         let deadline = message.deadline().map_err(Failure::from)?;
         let v1::WaitAppliedRequest {

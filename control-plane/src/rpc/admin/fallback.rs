@@ -11,7 +11,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::fallback_service_server::FallbackService for Administration {
     async fn create(&self, request: Request<v1::CreateFallbackRequest>) -> Answer<v1::FallbackResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let new: NewFallback = read(message)?;
         let (id, write) = (random::id(), new.write);
         let written = call
@@ -24,7 +24,7 @@ impl v1::fallback_service_server::FallbackService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::FallbackResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         Ok(Response::new(v1::FallbackResponse {
             fallback: Some(find(call.allowed_tenant(&name)?, &name)?),
             receipt: None,
@@ -32,7 +32,7 @@ impl v1::fallback_service_server::FallbackService for Administration {
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListFallbacksResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let rules = call.allowed_tenant("")?.fallbacks().iter().collect();
         let (some, next) = part(rules, &page, |rule| rule.id.to_string())?;
@@ -41,7 +41,7 @@ impl v1::fallback_service_server::FallbackService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name: id, write } = read(message)?;
         let written = call.write(vec![Command::DeleteFallback { id }], write).await?;
         Ok(Response::new(written.into_receipt()))

@@ -11,7 +11,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::grant_service_server::GrantService for Administration {
     async fn create(&self, request: Request<v1::CreateGrantRequest>) -> Answer<v1::GrantResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let new: NewGrant = read(message)?;
         let (id, write) = (random::id(), new.write);
         let written = call
@@ -24,7 +24,7 @@ impl v1::grant_service_server::GrantService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::GrantResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         Ok(Response::new(v1::GrantResponse {
             grant: Some(find(call.allowed_tenant(&name)?, &name)?),
             receipt: None,
@@ -32,7 +32,7 @@ impl v1::grant_service_server::GrantService for Administration {
     }
 
     async fn list(&self, request: Request<v1::ListGrantsRequest>) -> Answer<v1::ListGrantsResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let ListGrants { subject, page } = read(message)?;
         let mut grants = call.allowed_tenant("")?.grants();
         grants.retain(|held| {
@@ -46,7 +46,7 @@ impl v1::grant_service_server::GrantService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name: id, write } = read(message)?;
         let written = call.write(vec![Command::DeleteGrant { id }], write).await?;
         Ok(Response::new(written.into_receipt()))

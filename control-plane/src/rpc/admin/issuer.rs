@@ -22,7 +22,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::issuer_service_server::IssuerService for Administration {
     async fn create(&self, request: Request<v1::CreateIssuerRequest>) -> Answer<v1::IssuerResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewIssuer {
             name,
             mut profile,
@@ -43,7 +43,7 @@ impl v1::issuer_service_server::IssuerService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::IssuerResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         Ok(Response::new(v1::IssuerResponse {
             issuer: Some(find(call.allowed_tenant(&name)?, &name)?),
             receipt: None,
@@ -51,7 +51,7 @@ impl v1::issuer_service_server::IssuerService for Administration {
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListIssuersResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let (some, next) = part(call.allowed_tenant("")?.issuers(), &page, |one| {
             one.name.to_string()
@@ -61,7 +61,7 @@ impl v1::issuer_service_server::IssuerService for Administration {
     }
 
     async fn update(&self, request: Request<v1::UpdateIssuerRequest>) -> Answer<v1::IssuerResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let change: IssuerChange = read(message)?;
         call.may(&change.name)?;
         let sealed = match &change.secret {
@@ -87,7 +87,7 @@ impl v1::issuer_service_server::IssuerService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name, write } = read(message)?;
         let written = call.write(vec![Command::DeleteIssuer { name }], write).await?;
         Ok(Response::new(written.into_receipt()))
@@ -97,7 +97,7 @@ impl v1::issuer_service_server::IssuerService for Administration {
 #[tonic::async_trait]
 impl v1::token_service_server::TokenService for Administration {
     async fn revoke(&self, request: Request<v1::RevokeTokensRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let revoked: RevokedTokens = read(message)?;
         let command = Command::RevokeTokens {
             issuer: revoked.issuer.clone(),

@@ -18,7 +18,7 @@ const LOOKED_AT: u64 = 20_000;
 #[tonic::async_trait]
 impl v1::log_service_server::LogService for Administration {
     async fn list(&self, request: Request<v1::ListLogRequest>) -> Answer<v1::ListLogResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         call.may("")?;
         let size = usize::try_from(message.size().map_err(Failure::from)?).unwrap_or(usize::MAX);
         let v1::ListLogRequest { after, size: _ } = message;
@@ -33,7 +33,7 @@ impl v1::log_service_server::LogService for Administration {
     }
 
     async fn verify(&self, request: Request<v1::VerifyLogRequest>) -> Answer<v1::VerifyLogResponse> {
-        let (call, v1::VerifyLogRequest {}) = self.admit(request)?;
+        let (call, v1::VerifyLogRequest {}) = self.admit(request).await?;
         call.may("")?;
         let _alone = self.verifying.try_acquire().map_err(|_| Failure::Busy)?;
         let known = self.executor.snapshot().head();

@@ -14,7 +14,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::model_service_server::ModelService for Administration {
     async fn create(&self, request: Request<v1::CreateModelRequest>) -> Answer<v1::ModelResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewModel { id, profile, write } = read(message)?;
         let command = Command::CreateModel {
             id: id.clone(),
@@ -24,7 +24,7 @@ impl v1::model_service_server::ModelService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::ModelResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         Ok(Response::new(v1::ModelResponse {
             model: Some(find(call.allowed_tenant(&name)?, &name)?),
             receipt: None,
@@ -32,7 +32,7 @@ impl v1::model_service_server::ModelService for Administration {
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListModelsResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let (some, next) = part(call.allowed_tenant("")?.models(), &page, |one| one.id.to_string())?;
         let models = some.into_iter().map(|model| model.as_ref().into()).collect();
@@ -40,7 +40,7 @@ impl v1::model_service_server::ModelService for Administration {
     }
 
     async fn update(&self, request: Request<v1::UpdateModelRequest>) -> Answer<v1::ModelResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let change: ModelChange = read(message)?;
         call.may(&change.id)?;
         let command = |tenant: &Tenant| {
@@ -59,7 +59,7 @@ impl v1::model_service_server::ModelService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name: id, write } = read(message)?;
         let written = call.write(vec![Command::DeleteModel { id }], write).await?;
         Ok(Response::new(written.into_receipt()))

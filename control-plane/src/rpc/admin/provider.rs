@@ -16,7 +16,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::provider_service_server::ProviderService for Administration {
     async fn create(&self, request: Request<v1::CreateProviderRequest>) -> Answer<v1::ProviderResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewProvider {
             name,
             profile,
@@ -38,7 +38,7 @@ impl v1::provider_service_server::ProviderService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::ProviderResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         Ok(Response::new(v1::ProviderResponse {
             provider: Some(find(call.allowed_tenant(&name)?, &name)?),
             receipt: None,
@@ -46,7 +46,7 @@ impl v1::provider_service_server::ProviderService for Administration {
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListProvidersResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let (some, next) = part(call.allowed_tenant("")?.providers(), &page, |one| {
             one.name.to_string()
@@ -59,7 +59,7 @@ impl v1::provider_service_server::ProviderService for Administration {
     }
 
     async fn update(&self, request: Request<v1::UpdateProviderRequest>) -> Answer<v1::ProviderResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let change: ProviderChange = read(message)?;
         call.may(&change.name)?;
         let secret = match &change.secret {
@@ -86,7 +86,7 @@ impl v1::provider_service_server::ProviderService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name, write } = read(message)?;
         let written = call.write(vec![Command::DeleteProvider { name }], write).await?;
         Ok(Response::new(written.into_receipt()))

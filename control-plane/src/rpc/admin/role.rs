@@ -14,7 +14,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::role_service_server::RoleService for Administration {
     async fn create(&self, request: Request<v1::CreateRoleRequest>) -> Answer<v1::RoleResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewRole { role, write } = read(message)?;
         let name = role.name.clone();
         answer(
@@ -24,7 +24,7 @@ impl v1::role_service_server::RoleService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::RoleResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         Ok(Response::new(v1::RoleResponse {
             role: Some(find(call.allowed_tenant(&name)?, &name)?),
             receipt: None,
@@ -32,7 +32,7 @@ impl v1::role_service_server::RoleService for Administration {
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListRolesResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let (some, next) = part(call.allowed_tenant("")?.roles(), &page, |role| {
             role.name.to_string()
@@ -42,7 +42,7 @@ impl v1::role_service_server::RoleService for Administration {
     }
 
     async fn update(&self, request: Request<v1::CreateRoleRequest>) -> Answer<v1::RoleResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewRole { role: to, write } = read(message)?;
         call.may(&to.name)?;
         let command = |tenant: &Tenant| {
@@ -58,7 +58,7 @@ impl v1::role_service_server::RoleService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name, write } = read(message)?;
         let written = call.write(vec![Command::DeleteRole { name }], write).await?;
         Ok(Response::new(written.into_receipt()))

@@ -14,7 +14,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::team_service_server::TeamService for Administration {
     async fn create(&self, request: Request<v1::CreateTeamRequest>) -> Answer<v1::TeamResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewTeam {
             name,
             profile,
@@ -36,7 +36,7 @@ impl v1::team_service_server::TeamService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::TeamResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         Ok(Response::new(v1::TeamResponse {
             team: Some(find(call.allowed_tenant(&name)?, &name)?),
             receipt: None,
@@ -44,7 +44,7 @@ impl v1::team_service_server::TeamService for Administration {
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListTeamsResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let tenant = call.allowed_tenant("")?;
         let (teams, next) = part(tenant.teams(), &page, |held| held.team.name.to_string())?;
@@ -53,14 +53,14 @@ impl v1::team_service_server::TeamService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name, write } = read(message)?;
         let written = call.write(vec![Command::DeleteTeam { name }], write).await?;
         Ok(Response::new(written.into_receipt()))
     }
 
     async fn add_member(&self, request: Request<v1::TeamMemberRequest>) -> Answer<v1::TeamResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Membership {
             team,
             principal,
@@ -74,7 +74,7 @@ impl v1::team_service_server::TeamService for Administration {
     }
 
     async fn remove_member(&self, request: Request<v1::TeamMemberRequest>) -> Answer<v1::TeamResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Membership {
             team,
             principal,

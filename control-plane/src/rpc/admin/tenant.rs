@@ -21,7 +21,7 @@ use crate::rpc::status::Failure;
 #[tonic::async_trait]
 impl v1::tenant_service_server::TenantService for Administration {
     async fn create(&self, request: Request<v1::CreateTenantRequest>) -> Answer<v1::TenantResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let NewTenant {
             name,
             settings,
@@ -40,7 +40,7 @@ impl v1::tenant_service_server::TenantService for Administration {
     }
 
     async fn get(&self, request: Request<v1::NameRequest>) -> Answer<v1::TenantResponse> {
-        let (call, v1::NameRequest { name }) = self.admit(request)?;
+        let (call, v1::NameRequest { name }) = self.admit(request).await?;
         let call = call.about_named(&name)?;
         let tenant = call.allowed_tenant("")?;
         Ok(Response::new(v1::TenantResponse {
@@ -50,14 +50,14 @@ impl v1::tenant_service_server::TenantService for Administration {
     }
 
     async fn list(&self, request: Request<v1::Page>) -> Answer<v1::ListTenantsResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let page: Page = read(message)?;
         let (tenants, next) = part(call.visible_tenants()?, &page, |tenant| tenant.name.clone())?;
         Ok(Response::new(v1::ListTenantsResponse { tenants, next }))
     }
 
     async fn update(&self, request: Request<v1::UpdateTenantRequest>) -> Answer<v1::TenantResponse> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let change: TenantChange = read(message)?;
         let call = call.about(&change.name)?;
         call.may("")?;
@@ -71,7 +71,7 @@ impl v1::tenant_service_server::TenantService for Administration {
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
-        let (call, message) = self.admit(request)?;
+        let (call, message) = self.admit(request).await?;
         let Delete { name, write } = read::<Delete<Name>, _>(message)?;
         let written = call
             .about(&name)?

@@ -11,10 +11,16 @@ use turnpike_proto::admin::v1::{
     credential_service_client::CredentialServiceClient, log_service_client::LogServiceClient,
     team_service_client::TeamServiceClient, tenant_service_client::TenantServiceClient,
 };
-use turnpike_runtime::{keyring::Keyring, secret::Secret};
+use turnpike_runtime::{
+    keyring::Keyring,
+    secret::Secret,
+    shutdown::Shutdown,
+    task::Tasks,
+    token::{TokenSettings, Tokens},
+};
 
 use super::{Administration, services};
-use crate::{bootstrap::BootstrapToken, edges::Edges, fixture::Core, store};
+use crate::{bootstrap::BootstrapToken, edges::Edges, fixture::Core, store, token_key::TokenKeys};
 
 /// A served administration with the operators' first key.
 struct Served {
@@ -32,6 +38,14 @@ async fn served() -> Served {
     let token = BootstrapToken::prepare(Some(Secret::new("once")), false, folder.path()).unwrap();
     let keyring = Arc::new(Keyring::parse(&Keyring::generate()).unwrap());
     let edges = Edges::new(core.store.clone());
+    let tasks = Tasks::new(Shutdown::new());
+    let tokens = Tokens::new(TokenSettings::default(), keyring.clone(), &tasks).unwrap();
+    let token_keys = TokenKeys::new(
+        core.store.clone(),
+        keyring.clone(),
+        core.executor.clone(),
+        Arc::from("https://control.example"),
+    );
     let on = Administration::new(
         core.executor.clone(),
         edges,
@@ -39,6 +53,8 @@ async fn served() -> Served {
         audit,
         keyring,
         token,
+        tokens,
+        token_keys,
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -48,6 +48,7 @@ async fn serve(core: &Core) -> (IngestClient<Channel>, Arc<dyn AuditStore>) {
     let service = IngestService {
         store: audit.clone(),
         decoys: Decoys::new(core.executor.clone()),
+        executor: core.executor.clone(),
         stop: CancellationToken::new(),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! The keys that sign what goes over the bus.
+//! The keys that sign what goes over the bus, and those that sign Turnpike's own tokens.
 
 use futures::future::join_all;
 use turnpike_access::id::Timestamp;
@@ -43,6 +43,25 @@ async fn control_planes_that_start_at_once_agree_on_the_first_key() {
         assert!(answers.iter().all(|answer| *answer == answers[0]));
         let kept = database.stores().await.events.signing_keys().await.unwrap();
         assert_eq!(kept, answers[0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn token_keys_are_kept_beside_the_bus_s_until_they_are_removed() {
+    on_each_engine(async |database| {
+        let store = database.stores().await.events;
+        store.add_token_key(&key("b", 2)).await.unwrap();
+        store.add_token_key(&key("a", 1)).await.unwrap();
+        store.add_token_key(&key("b", 9)).await.unwrap();
+        assert_eq!(store.token_keys().await.unwrap(), [key("a", 1), key("b", 2)]);
+        assert_eq!(store.signing_keys().await.unwrap(), []);
+        store.remove_token_key("a").await.unwrap();
+        store.remove_token_key("a").await.unwrap();
+        assert_eq!(
+            database.stores().await.events.token_keys().await.unwrap(),
+            [key("b", 2)]
+        );
     })
     .await;
 }

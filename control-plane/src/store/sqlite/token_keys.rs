@@ -1,0 +1,29 @@
+//! The keys of Turnpike's own tokens.
+
+use sqlx::SqlitePool;
+
+use crate::store::{SealedKey, StoreError, rows};
+
+pub(super) async fn list(pool: &SqlitePool) -> Result<Vec<SealedKey>, StoreError> {
+    let found = sqlx::query("SELECT * FROM token_keys ORDER BY created_us, id");
+    found.fetch_all(pool).await?.iter().map(rows::key).collect()
+}
+
+pub(super) async fn add(pool: &SqlitePool, key: &SealedKey) -> Result<(), StoreError> {
+    let statement = "INSERT INTO token_keys (id, sealed, public_key, created_us) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO NOTHING";
+    sqlx::query(statement)
+        .bind(&key.id)
+        .bind(&key.sealed)
+        .bind(&key.public_key)
+        .bind(key.created.as_micros())
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(pool: &SqlitePool, id: &str) -> Result<(), StoreError> {
+    let statement = sqlx::query("DELETE FROM token_keys WHERE id = $1").bind(id);
+    statement.execute(pool).await?;
+    Ok(())
+}
