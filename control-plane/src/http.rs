@@ -21,6 +21,7 @@ use crate::{
 
 mod client;
 mod form;
+mod leaks;
 mod published;
 mod refusal;
 mod scope;
@@ -39,6 +40,8 @@ pub(crate) enum Policy {
     Operations,
     /// Those who prove with a key, or with a token, who they are.
     Client,
+    /// Whoever shows a key, which may be ended then; it tells no more than that the key was genuine.
+    Finder,
 }
 
 /// What answers a route.
@@ -47,6 +50,7 @@ enum Endpoint {
     /// [`turnpike_runtime::operations`].
     Operations,
     Token,
+    Leaks,
     Keys,
     Metadata,
 }
@@ -60,11 +64,12 @@ pub(crate) struct Route {
 }
 
 /// Every route of the listener.
-pub(crate) const ROUTES: [Route; 6] = [
+pub(crate) const ROUTES: [Route; 7] = [
     route("/healthz", Policy::Operations, Endpoint::Operations),
     route("/readyz", Policy::Operations, Endpoint::Operations),
     route("/metrics", Policy::Operations, Endpoint::Operations),
     route("/oauth/token", Policy::Client, Endpoint::Token),
+    route("/leaks", Policy::Finder, Endpoint::Leaks),
     route("/.well-known/jwks.json", Policy::Public, Endpoint::Keys),
     route(
         "/.well-known/oauth-authorization-server",
@@ -113,6 +118,7 @@ impl Route {
         Some(match self.endpoint {
             Endpoint::Operations => return None,
             Endpoint::Token => post(token::issue),
+            Endpoint::Leaks => post(leaks::report),
             Endpoint::Keys => get(published::keys),
             Endpoint::Metadata => get(published::metadata),
         })

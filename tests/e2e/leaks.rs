@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use turnpike_tests::{
-    caller::Answer,
+    caller::{Answer, Caller},
     dev::Dev,
     eventually::eventually,
     ground::{Ground, Key},
@@ -149,4 +149,56 @@ async fn keys_in_a_log_are_revoked_at_every_edge_and_their_use_is_told() {
     assert_eq!(revoked["revoked_reason"], "reported as leaked");
     // The operators' key was in the text too: nobody but they may end it so.
     production.operator.words("whoami").await;
+}
+
+#[tokio::test]
+async fn a_secret_scanner_without_a_key_ends_what_it_found_and_learns_no_more_than_that_it_was_real() {
+    let production = Production::start().await;
+    let url = format!("http://{}", production.operations);
+    let scanner = Caller::new(&url, None);
+    let (found, pasted) = (
+        production.granted("worker").await,
+        production.granted("other").await,
+    );
+    let forged = turnpike_access::credential::write_key(
+        turnpike_access::credential::KeyKind::VirtualAccount,
+        found.id.parse().unwrap(),
+        &"x".repeat(43),
+    );
+    let body = json!([
+        {"token": found.text, "type": "turnpike_key", "url": "https://git.example/commit/1", "source": "content"},
+        {"token": forged, "type": "turnpike_key", "url": ""},
+        {"token": "nothing", "type": "turnpike_key", "url": ""},
+    ]);
+    let answer = Answer::of(scanner.post("/leaks", &body)).await;
+    assert_eq!(answer.status, 200);
+    let told: Value = serde_json::from_slice(&answer.body).unwrap();
+    let labels: Vec<&Value> = told.as_array().unwrap().iter().map(|one| &one["label"]).collect();
+    assert_eq!(labels, ["true_positive", "false_positive", "false_positive"]);
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    for secret in [&found.text, &found.id, &found.owner] {
+        assert!(!text.contains(secret.as_str()), "{text}");
+    }
+    let paste = scanner
+        .request(reqwest::Method::POST, "/leaks")
+        .header("content-type", "text/plain")
+        .body(format!("x{}y", pasted.text));
+    assert_eq!(Answer::of(paste).await.status, 200);
+    for key in [&found, &pasted] {
+        eventually("refused at every edge", async || {
+            for caller in production.callers(key) {
+                let status = caller.chat(MODEL).await.status;
+                if status != 401 {
+                    return Err(status);
+                }
+            }
+            Ok(())
+        })
+        .await;
+    }
+    let alerts = production.admin.words("alert list").await;
+    assert_eq!(alerts.as_array().unwrap().len(), 2, "{alerts}");
+    assert_eq!(alerts[1]["kind"], "credential_leaked");
+    assert_eq!(alerts[1]["credential"], found.id.as_str());
+    assert_eq!(alerts[1]["evidence"]["url"], "https://git.example/commit/1");
 }

@@ -181,6 +181,14 @@ async fn every_route_is_for_those_whom_its_policy_names() {
                 assert_eq!((status, kept.as_str()), (StatusCode::OK, "public, max-age=300"));
                 assert!(!body.to_string().contains("acme"), "{body}");
             }
+            Policy::Finder => {
+                let request = Request::post(route.path)
+                    .body(Body::from("tp_va_nothing"))
+                    .unwrap();
+                let (status, kept, body) = served.ask(request).await;
+                assert_eq!((status, kept.as_str()), (StatusCode::OK, "no-store"));
+                assert_eq!(body, json!([]));
+            }
             Policy::Client => {
                 let (status, kept, body) = served
                     .ask(post_form(&[("grant_type", token::CLIENT_CREDENTIALS)]))
