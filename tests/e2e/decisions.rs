@@ -44,6 +44,8 @@ struct Question {
     verdict: String,
     /// What is served, where it is not what was asked for.
     served: Option<String>,
+    /// What explain says that the nearest grant lacks, where that is of interest.
+    lacks: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -110,6 +112,9 @@ async fn explained(admin: &Cli, key: &Key, question: &Question) -> Verdict {
     let asked = ["--action", &question.action, "--model", &question.model];
     let answer = admin.json(&[&explain[..], &asked].concat()).await;
     let text = |field: &str| answer[field].as_str().map(str::to_owned);
+    if let Some(lacks) = &question.lacks {
+        assert_eq!(answer["considered"][0]["sentence"], lacks.as_str(), "{answer}");
+    }
     let allowed = answer["allowed"].as_bool().unwrap();
     Verdict {
         reason: text("reason").unwrap(),

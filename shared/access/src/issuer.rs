@@ -306,6 +306,23 @@ impl Revocations {
         }
     }
 
+    /// Whether these are among the dead already.
+    pub(crate) fn include(&self, tokens: &TokenMatch) -> bool {
+        match tokens {
+            TokenMatch::Id { id } => self.ids.contains_key(id),
+            TokenMatch::Subject {
+                subject,
+                issued_before,
+            } => self
+                .subjects
+                .get(subject)
+                .is_some_and(|held| held >= issued_before),
+            TokenMatch::All { issued_before } => {
+                self.issued_before.is_some_and(|held| held >= *issued_before)
+            }
+        }
+    }
+
     /// Whether a token is among the dead.
     pub fn cover(&self, id: Option<&str>, subject: &str, issued: Timestamp) -> bool {
         let Self {

@@ -43,6 +43,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "users.read",
             "virtual-accounts.read",
             "credentials.read",
+            "issuers.read",
             "providers.read",
             "models.read",
             "models.list",

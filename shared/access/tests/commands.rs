@@ -13,6 +13,10 @@ use turnpike_access::{
     tenant::{AccountProfile, TeamProfile, TenantSettings},
 };
 
+mod issuer;
+
+pub(crate) use issuer::trusted;
+
 use crate::world::{
     ALIASES, Dice, MODELS, PRINCIPALS, PROVIDERS, ROLES, TEAMS, TENANTS, model, peppers, secret,
 };
@@ -26,9 +30,13 @@ pub(crate) struct Step {
 
 /// What there is before the random commands: both tenants with everything that the universe has names for.
 pub(crate) fn prelude() -> Vec<Step> {
-    TENANTS
-        .iter()
-        .flat_map(|tenant| furnish(tenant.parse().unwrap()))
+    let operators = Step {
+        tenant: Name::platform(),
+        command: Command::CreateTenant(TenantSettings::default()),
+    };
+    [operators]
+        .into_iter()
+        .chain(TENANTS.iter().flat_map(|tenant| furnish(tenant.parse().unwrap())))
         .collect()
 }
 
@@ -40,7 +48,11 @@ pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
 fn step(bytes: &[u8]) -> Step {
     let mut dice = Dice::new(bytes);
     let tenant: Name = TENANTS[usize::from(dice.one_in(4))].parse().unwrap();
-    let command = match dice.below(10) {
+    if dice.one_in(8) {
+        return issuer::on_token_keys(&mut dice);
+    }
+    let command = match dice.below(12) {
+        10 | 11 => issuer::on_issuer(&mut dice),
         0..4 => create_grant(&mut dice, &tenant),
         4 | 5 => on_people(&mut dice, &tenant),
         6 | 7 => on_credential(&mut dice, &tenant),
@@ -111,10 +123,7 @@ pub(crate) fn create_grant(dice: &mut Dice<'_>, tenant: &Name) -> Command {
 fn on_people(dice: &mut Dice<'_>, tenant: &Name) -> Command {
     let principal: Principal = dice.named(&PRINCIPALS);
     let (team, name) = (dice.named(&TEAMS), dice.named(&TEAMS));
-    let to = AccountProfile {
-        deactivated: dice.one_in(3),
-        ..AccountProfile::default()
-    };
+    let to = dice.profile();
     match dice.below(9) {
         0 => Command::CreateTeam {
             name,

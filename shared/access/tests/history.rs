@@ -17,7 +17,7 @@ use turnpike_access::{
 
 use crate::{
     commands::{Step, prelude},
-    world::{ALIASES, Dice, MODELS, START},
+    world::{ALIASES, Dice, ISSUER_URLS, MODELS, START},
 };
 
 /// What has happened so far, and the state that it led to.
@@ -104,6 +104,11 @@ fn based_on_the_present(snapshot: &Snapshot, step: &Step) -> Command {
                 *from = held.profile.clone();
             }
         }
+        Command::UpdateIssuer { name, from, .. } => {
+            if let Some(held) = tenant.issuer(name.as_str()) {
+                *from = held.profile.clone();
+            }
+        }
         Command::UpdateRole { from, to } => {
             if let Some(held) = tenant.role(to.name.as_str()) {
                 *from = held.as_ref().clone();
@@ -118,11 +123,35 @@ fn based_on_the_present(snapshot: &Snapshot, step: &Step) -> Command {
 pub(crate) fn render(snapshot: &Snapshot) -> String {
     let mut lines = lines(snapshot);
     lines.sort();
+    lines.push(format!("{:?}\n", snapshot.token_keys()));
+    lines.push(named(snapshot));
     for tenant in snapshot.tenants() {
         lines.push(format!("{:?}\n", tenant.fallbacks()));
         lines.push(answers(snapshot, tenant));
     }
     lines.concat()
+}
+
+/// What is found by an issuer's URL, and by an address or a subject.
+fn named(snapshot: &Snapshot) -> String {
+    let mut told = String::new();
+    for url in ISSUER_URLS {
+        for (tenant, issuer) in snapshot.issuers_at(url) {
+            writeln!(told, "{url}: {} {}", tenant.name(), issuer.name).unwrap();
+        }
+    }
+    for tenant in snapshot.tenants() {
+        for held in tenant.accounts() {
+            let profile = &held.account.profile;
+            let email = profile
+                .email
+                .as_ref()
+                .map(|email| tenant.by_email(&email.to_lowercase()));
+            let subjects = profile.subjects.iter().map(|one| tenant.by_subject(one));
+            writeln!(told, "{email:?} {:?}", subjects.collect::<Vec<_>>()).unwrap();
+        }
+    }
+    told
 }
 
 /// The lines of a snapshot as it is stored.

@@ -15,6 +15,7 @@ use turnpike_access::{
     grant::{AuthMethod, Circumstances, Conditions, Subject},
     id::{Id, ModelId, Name, Principal, Timestamp},
     pattern::{Glob, ResourcePattern, Selector, SetOperator, SetTest, TagTest, Tags},
+    tenant::AccountProfile,
 };
 
 pub(crate) const TENANTS: [&str; 2] = ["acme", "bolt"];
@@ -35,6 +36,9 @@ pub(crate) const MODELS: [&str; 5] = [
     "closed/large",
     "open/org/large",
 ];
+pub(crate) const ISSUERS: [&str; 2] = ["okta", "forge"];
+pub(crate) const ISSUER_URLS: [&str; 2] = ["https://okta.example", "https://forge.example"];
+const EMAILS: [&str; 2] = ["alice@acme.example", "Bob@acme.example"];
 pub(crate) const ALIASES: [&str; 3] = ["best", "small", "open"];
 pub(crate) const ACTIONS: [&str; 4] = [
     "inference.chat",
@@ -165,6 +169,15 @@ impl<'b> Dice<'b> {
         })
     }
 
+    pub(crate) fn profile(&mut self) -> AccountProfile {
+        AccountProfile {
+            deactivated: self.one_in(3),
+            email: self.some(|dice| Arc::from(dice.pick(&EMAILS))),
+            subjects: self.few(|dice| Arc::from(dice.pick(&["okta/1", "okta/2", "forge/1"]))),
+            ..AccountProfile::default()
+        }
+    }
+
     pub(crate) fn tags(&mut self) -> Tags {
         self.some(|dice| BTreeMap::from([(Arc::from("customer"), Arc::from(dice.pick(&["a", "b"])))]))
             .unwrap_or_default()
@@ -175,8 +188,7 @@ impl<'b> Dice<'b> {
     }
 
     pub(crate) fn circumstances(&mut self) -> Circumstances<'static> {
-        static ISSUERS: LazyLock<[Name; 2]> =
-            LazyLock::new(|| ["okta", "forge"].map(|name| name.parse().unwrap()));
+        static NAMES: LazyLock<[Name; 2]> = LazyLock::new(|| ISSUERS.map(|name| name.parse().unwrap()));
         let by_key = Circumstances {
             now: self.moment(),
             method: AuthMethod::ApiKey,
@@ -191,7 +203,7 @@ impl<'b> Dice<'b> {
             0 => by_key,
             one => Circumstances {
                 method: AuthMethod::Jwt,
-                issuer: Some(&ISSUERS[one - 1]),
+                issuer: Some(&NAMES[one - 1]),
                 issued: Some(self.moment()),
                 ..by_key
             },

@@ -58,6 +58,10 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
             }
             check_text(Some(&reason), "reason")?;
             check_revoked(&tokens, now)?;
+            let dead = tenant.revocations(issuer.as_str());
+            if dead.is_some_and(|dead| dead.include(&tokens)) {
+                return Ok(Vec::new());
+            }
             Ok(vec![Event::TokenRevoked {
                 issuer,
                 tokens,
@@ -66,6 +70,7 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
         }
         Command::AddTokenKey(key) => add_key(snapshot, tenant, now, key),
         Command::RemoveTokenKey { id } => {
+            check_operators(tenant)?;
             let newest = snapshot.token_keys().last().map(|key| &key.id);
             match snapshot.token_keys().iter().find(|key| key.id == id) {
                 None => Err(not_found("token key", id)),
@@ -111,12 +116,18 @@ fn check_revoked(tokens: &TokenMatch, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn add_key(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, key: TokenKey) -> Handled {
-    if tenant.name != Name::platform() {
-        return Err(Refusal::Invalid(
+/// The keys sign for every tenant.
+fn check_operators(tenant: &Tenant) -> Result<(), Refusal> {
+    match tenant.name == Name::platform() {
+        true => Ok(()),
+        false => Err(Refusal::Invalid(
             "the keys of Turnpike's own tokens are the operators'".to_owned(),
-        ));
+        )),
     }
+}
+
+fn add_key(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, key: TokenKey) -> Handled {
+    check_operators(tenant)?;
     if snapshot.token_keys().iter().any(|held| held.id == key.id) {
         return Err(exists("token key", key.id));
     }
