@@ -67,6 +67,7 @@ fn an_issuer_that_could_be_mistaken_or_overheard_is_refused() {
         assert!(refusal("okta", keys).contains("https://"), "{url}");
     }
     assert!(refused(|one| one.audiences.clear()).contains("audience"));
+    assert!(refused(|one| one.audiences = vec!["".into()]).contains("audience"));
     assert!(refused(|one| one.algorithms.clear()).contains("algorithm"));
     assert!(refused(|one| one.leeway_seconds = 61).contains("60 seconds"));
     assert!(refused(|one| one.audiences = vec!["a".into(); 33]).contains("at most 32"));
@@ -106,6 +107,18 @@ fn plain_http_is_for_this_machine_alone() {
     ] {
         let profile = trusted(url, "a", PrincipalRule::Subject {});
         assert_eq!(create(&mut History::of(&[]), "okta", profile), Ok(1), "{url}");
+    }
+}
+
+#[test]
+fn an_audience_may_be_a_url() {
+    for audience in ["api://turnpike", "https://acme.example/turnpike", "turnpike"] {
+        let profile = trusted(URL, audience, PrincipalRule::Subject {});
+        assert_eq!(
+            create(&mut History::of(&[]), "okta", profile),
+            Ok(1),
+            "{audience}"
+        );
     }
 }
 

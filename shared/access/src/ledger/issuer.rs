@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Handled, Refusal, account, change, check_text, exists, label, not_found};
+use super::{Handled, Refusal, account, change, check_text, exists, not_found};
 use crate::{
     command::Command,
     event::Event,
@@ -157,7 +157,12 @@ fn check(snapshot: &Snapshot, tenant: &Tenant, name: &Name, profile: &IssuerProf
     if audiences.is_empty() {
         return invalid("an issuer needs at least one audience: whose tokens are meant for you");
     }
-    audiences.iter().try_for_each(|one| label(one, "audience"))?;
+    if audiences.iter().any(|one| one.is_empty()) {
+        return invalid("an audience is never empty");
+    }
+    for audience in audiences {
+        check_text(Some(audience), "audience")?;
+    }
     if algorithms.is_empty() && !matches!(verification, Verification::Introspection { .. }) {
         return invalid("an issuer needs at least one algorithm: RS256, ES256 …");
     }
