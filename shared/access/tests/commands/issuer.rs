@@ -22,7 +22,7 @@ pub(crate) fn trusted(url: &str, audience: &str, principal: PrincipalRule) -> Is
         principal,
         just_in_time: None,
         groups: Vec::new(),
-        required: BTreeMap::from([("org".parse().unwrap(), vec![Arc::from("acme")])]),
+        required: BTreeMap::from([("org".parse().unwrap(), vec![Arc::from("ours")])]),
         leeway_seconds: 0,
         access_tokens_only: false,
     }
