@@ -9,6 +9,7 @@
 mod clients;
 mod command_line;
 mod crash;
+mod credentials;
 mod decisions;
 mod decoys;
 mod dev;

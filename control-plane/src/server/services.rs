@@ -8,7 +8,12 @@ use tonic::{
 };
 use turnpike_access::digest::Peppers;
 use turnpike_proto::{audit::v1::ingest_server::IngestServer, sync::v1::sync_server::SyncServer};
-use turnpike_runtime::{bus::SharedBus, keyring::Keyring, readiness::Condition, token::Tokens};
+use turnpike_runtime::{
+    bus::SharedBus,
+    keyring::Keyring,
+    readiness::Condition,
+    token::{Tokens, fetch::Fetcher},
+};
 
 use super::{StartError, parts::Parts};
 use crate::{
@@ -29,6 +34,7 @@ use crate::{
     signing::Signing,
     store::{AuditStore, EventStore, Stores},
     token_key::TokenKeys,
+    upkeep::Upkeep,
 };
 
 /// The largest message that is taken in, in bytes: a full batch of audit records and some room.
@@ -83,6 +89,16 @@ impl Services {
             .spawn_essential("edges", edges.clone().keep(stop.clone()));
         let keep = projection::keep::keep(events.clone(), projection.clone(), stop.clone());
         parts.passing_on.spawn_essential("fold", keep);
+        let upkeep = Upkeep {
+            executor: executor.clone(),
+            store: events.clone(),
+            keyring: settings.keyring.clone(),
+            peppers: Peppers::new(settings.keyring.peppers()),
+            fetcher: Fetcher::new(Vec::new(), Vec::new()).map_err(|error| unusable(&error))?,
+        };
+        parts
+            .serving
+            .spawn_essential("upkeep", upkeep.run(parts.serving.shutdown().token()));
         if let Some(bus) = bus {
             let relay = Relay {
                 store: events.clone(),

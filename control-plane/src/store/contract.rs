@@ -12,6 +12,7 @@ mod credential_use;
 mod database;
 mod dropped;
 mod edges;
+mod held;
 mod keys;
 mod lost_answer;
 mod outage;

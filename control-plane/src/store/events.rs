@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use turnpike_access::{
-    id::Timestamp,
+    id::{Id, Name, Timestamp},
     log::{Head, Position, Recorded},
 };
 
@@ -75,6 +75,15 @@ pub trait EventStore: Send + Sync + 'static {
     /// Forgets a key of Turnpike's own tokens. One that is not there is forgotten already.
     async fn remove_token_key(&self, id: &str) -> Result<(), StoreError>;
 
+    /// Keeps a key until it is released. A key of the same id stays as it is.
+    async fn hold_key(&self, key: &HeldKey) -> Result<(), StoreError>;
+
+    /// Every key that is held, or those of one credential, oldest first.
+    async fn held_keys(&self, credential: Option<Id>) -> Result<Vec<HeldKey>, StoreError>;
+
+    /// Forgets a held key. Of many who do so at once, one is told `true`.
+    async fn release_key(&self, id: Id) -> Result<bool, StoreError>;
+
     /// Keeps what an edge reported, unless something later is known. Not an event: it may be lost with its second.
     async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError>;
 
@@ -102,6 +111,31 @@ impl std::fmt::Debug for SealedKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SealedKey")
             .field("id", &self.id)
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key that Turnpike made by itself, until whoever it is for takes it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeldKey {
+    /// Its own id.
+    pub id: Id,
+    /// The credential's tenant.
+    pub tenant: Name,
+    /// Whose key it is.
+    pub credential: Id,
+    /// The full key, sealed under the keyring.
+    pub sealed: String,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+impl std::fmt::Debug for HeldKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HeldKey")
+            .field("id", &self.id)
+            .field("credential", &self.credential)
             .field("created", &self.created)
             .finish_non_exhaustive()
     }

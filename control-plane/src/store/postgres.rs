@@ -8,12 +8,16 @@ use sqlx::{
     Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use turnpike_access::log::{Head, Position, Recorded};
+use turnpike_access::{
+    id::Id,
+    log::{Head, Position, Recorded},
+};
 
-use super::{AppendError, EdgeReport, EventStore, SealedKey, StoreError, Watch, schema};
+use super::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, Watch, schema};
 
 mod audit;
 mod edges;
+mod held;
 mod keys;
 mod log;
 mod snapshot;
@@ -112,6 +116,18 @@ impl EventStore for Postgres {
 
     async fn remove_token_key(&self, id: &str) -> Result<(), StoreError> {
         within(token_keys::remove(&self.pool, id)).await
+    }
+
+    async fn hold_key(&self, key: &HeldKey) -> Result<(), StoreError> {
+        within(held::hold(&self.pool, key)).await
+    }
+
+    async fn held_keys(&self, credential: Option<Id>) -> Result<Vec<HeldKey>, StoreError> {
+        within(held::list(&self.pool, credential)).await
+    }
+
+    async fn release_key(&self, id: Id) -> Result<bool, StoreError> {
+        within(held::release(&self.pool, id)).await
     }
 
     async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {

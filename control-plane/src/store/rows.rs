@@ -6,7 +6,7 @@ use turnpike_access::{
     log::{Hash, Head, Position, Recorded},
 };
 
-use super::{EdgeReport, SealedKey, StoreError};
+use super::{EdgeReport, HeldKey, SealedKey, StoreError};
 use turnpike_access::log::Origin;
 
 /// A position as the databases have it.
@@ -83,6 +83,24 @@ where
         id: row.try_get("id")?,
         sealed: row.try_get("sealed")?,
         public_key: row.try_get("public_key")?,
+        created: Timestamp::from_micros(row.try_get("created_us")?),
+    })
+}
+
+/// A row of `held_keys`.
+pub(super) fn held_key<R>(row: &R) -> Result<HeldKey, StoreError>
+where
+    R: Row,
+    for<'i> &'i str: ColumnIndex<R>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let text = |name: &str| row.try_get::<String, _>(name);
+    Ok(HeldKey {
+        id: text("id")?.parse()?,
+        tenant: text("tenant")?.parse()?,
+        credential: text("credential")?.parse()?,
+        sealed: text("sealed")?,
         created: Timestamp::from_micros(row.try_get("created_us")?),
     })
 }

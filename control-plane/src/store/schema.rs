@@ -27,6 +27,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("signing_keys", "SELECT, INSERT"),
     ("token_keys", "SELECT, INSERT, DELETE"),
     ("edges", "SELECT, INSERT, UPDATE, DELETE"),
+    ("held_keys", "SELECT, INSERT, DELETE"),
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
     ("credential_use", "SELECT, INSERT, UPDATE"),

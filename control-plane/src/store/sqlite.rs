@@ -15,12 +15,16 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::watch;
-use turnpike_access::log::{Head, Position, Recorded};
+use turnpike_access::{
+    id::Id,
+    log::{Head, Position, Recorded},
+};
 
-use super::{AppendError, EdgeReport, EventStore, SealedKey, StoreError, Watch, schema};
+use super::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, Watch, schema};
 
 mod audit;
 mod edges;
+mod held;
 mod keys;
 mod log;
 mod snapshot;
@@ -129,6 +133,18 @@ impl EventStore for Sqlite {
 
     async fn remove_token_key(&self, id: &str) -> Result<(), StoreError> {
         token_keys::remove(&self.writer, id).await
+    }
+
+    async fn hold_key(&self, key: &HeldKey) -> Result<(), StoreError> {
+        held::hold(&self.writer, key).await
+    }
+
+    async fn held_keys(&self, credential: Option<Id>) -> Result<Vec<HeldKey>, StoreError> {
+        held::list(&self.readers, credential).await
+    }
+
+    async fn release_key(&self, id: Id) -> Result<bool, StoreError> {
+        held::release(&self.writer, id).await
     }
 
     async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {

@@ -123,7 +123,7 @@ fn expiring<'p>(
 }
 
 /// In the largest unit that leaves nothing over.
-fn duration(seconds: u32) -> String {
+pub(crate) fn duration(seconds: u32) -> String {
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let fits = units.into_iter().find(|(length, _)| seconds % length == 0);
     let (length, unit) = fits.unwrap_or((1, "second"));

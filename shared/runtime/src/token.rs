@@ -36,7 +36,7 @@ use crate::{keyring::Keyring, secret::Secret, task::Tasks};
 mod claims;
 mod disk;
 mod failure;
-mod fetch;
+pub mod fetch;
 mod introspect;
 mod keys;
 pub mod own;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tempfile::tempdir;
 use tokio::time::Instant;
 use turnpike_access::{
-    id::Timestamp,
+    id::{Id, Timestamp},
     log::{Head, Position, Recorded},
 };
 
@@ -21,7 +21,7 @@ use super::{Outcome, commit};
 use crate::{
     execute::{Authority, Request, stage::Stage},
     fixture::{Core, create_team, name},
-    store::{AppendError, EdgeReport, EventStore, SealedKey, StoreError, Watch},
+    store::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, Watch},
 };
 
 /// A store whose next append is carried out, or not, and whose answer is lost either way.
@@ -85,6 +85,18 @@ impl EventStore for Losing {
 
     async fn remove_token_key(&self, id: &str) -> Result<(), StoreError> {
         self.inner.remove_token_key(id).await
+    }
+
+    async fn hold_key(&self, key: &HeldKey) -> Result<(), StoreError> {
+        self.inner.hold_key(key).await
+    }
+
+    async fn held_keys(&self, credential: Option<Id>) -> Result<Vec<HeldKey>, StoreError> {
+        self.inner.held_keys(credential).await
+    }
+
+    async fn release_key(&self, id: Id) -> Result<bool, StoreError> {
+        self.inner.release_key(id).await
     }
 
     async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {

@@ -20,7 +20,7 @@ use super::{
     call::{Call, Written, read},
     part::part,
 };
-use crate::rpc::status::Failure;
+use crate::rpc::{identity::Proof, status::Failure};
 
 #[tonic::async_trait]
 impl v1::credential_service_server::CredentialService for Administration {
@@ -138,8 +138,21 @@ impl v1::credential_service_server::CredentialService for Administration {
     }
 
     async fn pick_up(&self, request: Request<v1::CredentialRequest>) -> Answer<v1::SecretResponse> {
-        let (_call, _message) = self.admit(request).await?;
-        Err(Failure::NotOffered.into())
+        let (call, v1::CredentialRequest { id }) = self.admit(request).await?;
+        let parsed = id.parse().map_err(|_| Failure::not_found("credential", &id))?;
+        // Whoever has the version before is who the new one is for.
+        if call.identity.proof != Proof::Credential(parsed) {
+            call.may(&id)?;
+        }
+        let credential = find(&call, &call.snapshot, parsed)?;
+        let taken = self.take_held(credential).await?;
+        let key = taken.ok_or_else(|| Failure::not_found("key to pick up for credential", &id))?;
+        tracing::info!(credential = %parsed, by = %call.actor()?, "a key was picked up");
+        Ok(Response::new(v1::SecretResponse {
+            key: key.expose().to_owned(),
+            credential: Some(v1::Credential::at(credential, call.now)),
+            receipt: None,
+        }))
     }
 
     async fn report_leak(&self, request: Request<v1::ReportLeakRequest>) -> Answer<v1::ReportLeakResponse> {

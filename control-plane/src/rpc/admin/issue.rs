@@ -1,28 +1,25 @@
-//! Making keys: the only place where a full key exists, for as long as it takes to answer.
+//! Making keys for whoever asks: the full key exists for as long as it takes to answer.
 
 use std::sync::Arc;
 
 use turnpike_access::{
-    credential::{Credential, KeyKind, SECRET_LENGTH, write_key},
+    credential::Credential,
     digest::KeyDigest,
     id::{Id, Name, Principal, Timestamp},
 };
 use turnpike_runtime::{random, secret::Secret};
 
 use super::Administration;
-use crate::{execute::ExecuteError, rpc::status::Failure};
+use crate::{execute::ExecuteError, key, rpc::status::Failure};
 
 impl Administration {
     /// A key with a new secret, and the digest that is kept of it.
     pub(super) fn new_secret(&self, owner: &Principal, id: Id) -> Result<(Secret, KeyDigest), Failure> {
-        let secret = random::secret_base62(SECRET_LENGTH);
-        let digest = self.peppers.digest(id, secret.expose()).ok_or_else(|| {
+        key::generate(&self.peppers, owner, id).ok_or_else(|| {
             Failure::Execute(ExecuteError::Unavailable(
                 "the keyring has no key for digests".to_owned(),
             ))
-        })?;
-        let key = write_key(KeyKind::of(owner), id, secret.expose());
-        Ok((Secret::new(key), digest))
+        })
     }
 
     /// A new credential that is narrowed to nothing and never expires, with its full key.
@@ -37,5 +34,18 @@ impl Administration {
         let (key, digest) = self.new_secret(&owner, id)?;
         let credential = Credential::new(id, tenant.clone(), owner, digest, (now, created_by));
         Ok((key, credential))
+    }
+
+    /// Takes the held key of a credential: whoever comes second finds none.
+    pub(super) async fn take_held(&self, credential: &Credential) -> Result<Option<Secret>, Failure> {
+        for held in self.events.held_keys(Some(credential.id)).await? {
+            let current = key::open(&self.keyring, &self.peppers, &held, credential)?;
+            if let Some(key) = current
+                && self.events.release_key(held.id).await?
+            {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
     }
 }

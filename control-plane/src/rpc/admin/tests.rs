@@ -22,11 +22,14 @@ use turnpike_runtime::{
 use super::{Administration, services};
 use crate::{bootstrap::BootstrapToken, edges::Edges, fixture::Core, store, token_key::TokenKeys};
 
+mod pick_up;
+
 /// A served administration with the operators' first key.
 struct Served {
     channel: Channel,
     root: String,
-    _core: Core,
+    keyring: Arc<Keyring>,
+    core: Core,
     _folder: TempDir,
 }
 
@@ -51,7 +54,7 @@ async fn served() -> Served {
         edges,
         core.store.clone(),
         audit,
-        keyring,
+        keyring.clone(),
         token,
         tokens,
         token_keys,
@@ -72,7 +75,8 @@ async fn served() -> Served {
     Served {
         channel,
         root: made.into_inner().key,
-        _core: core,
+        keyring,
+        core,
         _folder: folder,
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     id::{Id, Timestamp},
     snapshot::{HeldAccount, Snapshot, Tenant},
     tenant::CredentialPolicy,
+    upkeep::duration,
 };
 
 pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Command) -> Handled {
@@ -123,7 +124,8 @@ fn permitted(
         && end > now.plus_seconds(life.into())
     {
         return invalid(format!(
-            "the tenant's policy permits a lifetime of at most {life} seconds"
+            "the tenant's policy permits a lifetime of at most {}",
+            duration(life)
         ));
     }
     let live = live_of(snapshot, owner)

@@ -29,13 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FetchError {
+pub enum FetchError {
+    /// Not one that may be asked.
     #[error("the URL is not one that may be asked: https://, without a user, and no address inside")]
     Refused,
-    #[error("the issuer could not be reached, or its name leads to addresses inside")]
+    /// No connection, or no answer in time.
+    #[error("the server could not be reached, or its name leads to addresses inside")]
     Unreachable,
-    #[error("the issuer answered {0}")]
+    /// Another answer than was hoped for.
+    #[error("the server answered {0}")]
     Status(StatusCode),
+    /// Beyond the bound.
     #[error("the answer is too long")]
     TooLong,
 }
@@ -50,16 +54,17 @@ pub(super) struct Answer {
 
 /// What asks. Clonable; clones share connections.
 #[derive(Debug, Clone)]
-pub(super) struct Fetcher {
+pub struct Fetcher {
     client: Client,
     allowed: Arc<[IpNet]>,
 }
 
 impl Fetcher {
-    pub(super) fn new(
-        allowed: Vec<IpNet>,
-        roots: Vec<CertificateDer<'static>>,
-    ) -> Result<Self, TokenSetupError> {
+    /// Asks public addresses, and those in the networks that are allowed.
+    ///
+    /// # Errors
+    /// TLS could not be set up.
+    pub fn new(allowed: Vec<IpNet>, roots: Vec<CertificateDer<'static>>) -> Result<Self, TokenSetupError> {
         let allowed: Arc<[IpNet]> = allowed.into();
         let client = Client::builder()
             .tls_backend_preconfigured(tls::client_config(roots)?)
@@ -78,6 +83,21 @@ impl Fetcher {
     pub(super) async fn get(&self, url: &str) -> Result<Answer, FetchError> {
         let url = check(url, &self.allowed)?;
         read(self.client.get(url)).await
+    }
+
+    /// Posts JSON; the answer's body is not read.
+    ///
+    /// # Errors
+    /// It was not taken: another status than 2xx, or none.
+    pub async fn post_json(&self, url: &str, body: String) -> Result<(), FetchError> {
+        let url = check(url, &self.allowed)?;
+        let request = self.client.post(url).header(CONTENT_TYPE, "application/json");
+        let sent = request.body(body).send().await;
+        let status = sent.map_err(|_| FetchError::Unreachable)?.status();
+        match status.is_success() {
+            true => Ok(()),
+            false => Err(FetchError::Status(status)),
+        }
     }
 
     /// Posts a form, as a client that shows its secret (RFC 6749, section 2.3.1).
