@@ -4,7 +4,7 @@
 //! all of it: what another one did already leads to no event, and of two rotations the second is refused; a new key may be
 //! posted twice.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -12,10 +12,10 @@ use turnpike_access::{
     command::Command,
     credential::Credential,
     digest::Peppers,
-    id::{Name, Timestamp},
-    snapshot::Tenant,
+    id::{Id, Name, Timestamp},
+    snapshot::{Snapshot, Tenant},
     tenant::{AutomaticRotation, CredentialPolicy},
-    upkeep::{Due, due},
+    upkeep::{Due, due, last_used},
 };
 use turnpike_runtime::{
     clock,
@@ -27,7 +27,7 @@ use turnpike_runtime::{
 use crate::{
     execute::{Authority, ExecuteError, Executor},
     key,
-    store::{EventStore, StoreError},
+    store::{AuditStore, EventStore, LastUse, StoreError},
 };
 
 mod deliver;
@@ -37,6 +37,8 @@ mod tests;
 
 /// How often every credential is looked at.
 const EVERY: Duration = Duration::from_secs(30);
+/// Credentials whose last use is asked for in one query.
+const ASKED_AT_ONCE: usize = 500;
 /// Who it is, in the log of this process.
 const SELF: &str = "upkeep";
 
@@ -44,6 +46,7 @@ const SELF: &str = "upkeep";
 pub(crate) struct Upkeep {
     pub(crate) executor: Executor,
     pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) audit: Arc<dyn AuditStore>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) peppers: Peppers,
     pub(crate) fetcher: Fetcher,
@@ -87,13 +90,38 @@ impl Upkeep {
             if settings.suspended || settings.credentials == CredentialPolicy::default() {
                 continue;
             }
-            for (held, due) in all_due(&snapshot, tenant, now) {
+            let credentials = credentials(&snapshot, tenant);
+            let uses = self.uses(tenant, &credentials).await;
+            for (held, due) in all_due(tenant, credentials, uses.as_ref(), now) {
                 if let Err(error) = self.act(tenant.name(), &held, due, now).await {
                     tracing::warn!(credential = %held.id, %error, "the upkeep of a credential failed; it is tried again");
                 }
             }
         }
         self.sweep(now).await;
+    }
+
+    /// When each was last used, where the policy asks. Where that cannot be found out, nothing counts as unused.
+    async fn uses(&self, tenant: &Tenant, credentials: &[Arc<Credential>]) -> Option<HashMap<Id, LastUse>> {
+        let policy = &tenant.settings().credentials;
+        let rules = [
+            policy.warn_unused_seconds,
+            policy.suspend_unused_seconds,
+            policy.revoke_unused_seconds,
+        ];
+        rules.iter().flatten().next()?;
+        let mut found = HashMap::new();
+        for part in credentials.chunks(ASKED_AT_ONCE) {
+            let ids: Vec<Id> = part.iter().map(|held| held.id).collect();
+            match self.audit.last_uses(tenant.name(), &ids).await {
+                Ok(uses) => found.extend(uses),
+                Err(error) => {
+                    tracing::warn!(%error, "it is not known when credentials were last used; the rules about that rest");
+                    return None;
+                }
+            }
+        }
+        Some(found)
     }
 
     async fn act(
@@ -159,18 +187,22 @@ impl Upkeep {
 
 /// Everything that is due in a tenant at a moment.
 fn all_due<'t>(
-    snapshot: &turnpike_access::snapshot::Snapshot,
     tenant: &'t Tenant,
+    credentials: Vec<Arc<Credential>>,
+    uses: Option<&HashMap<Id, LastUse>>,
     now: Timestamp,
 ) -> Vec<(Arc<Credential>, Due<'t>)> {
     let policy = &tenant.settings().credentials;
+    let due_of = |held: Arc<Credential>| {
+        let last = uses.map(|uses| last_used(&held, uses.get(&held.id).map(|last| last.time)));
+        let all = due(policy, &held, last, now);
+        all.into_iter().map(move |due| (held.clone(), due))
+    };
+    credentials.into_iter().flat_map(due_of).collect()
+}
+
+fn credentials(snapshot: &Snapshot, tenant: &Tenant) -> Vec<Arc<Credential>> {
     let accounts = tenant.accounts().into_iter();
     let ids = accounts.flat_map(|account| account.account.credentials.iter().copied());
-    ids.filter_map(|id| snapshot.credential(id).cloned())
-        .flat_map(|held| {
-            // When it was last used is not known here yet, so that nothing counts as unused.
-            let all = due(policy, &held, None, now);
-            all.into_iter().map(move |due| (held.clone(), due))
-        })
-        .collect()
+    ids.filter_map(|id| snapshot.credential(id).cloned()).collect()
 }

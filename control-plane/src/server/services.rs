@@ -92,6 +92,7 @@ impl Services {
         let upkeep = Upkeep {
             executor: executor.clone(),
             store: events.clone(),
+            audit: audit.clone(),
             keyring: settings.keyring.clone(),
             peppers: Peppers::new(settings.keyring.peppers()),
             fetcher: Fetcher::new(Vec::new(), Vec::new()).map_err(|error| unusable(&error))?,

@@ -9,7 +9,10 @@ use turnpike_access::{
 };
 
 use super::*;
-use crate::fixture::{Core, ROOT, create_user, credential, id, name};
+use crate::{
+    fixture::{Core, ROOT, create_user, credential, id},
+    store,
+};
 
 const KEY: &str = "key000000001";
 const DAY: i64 = 86_400;
@@ -44,10 +47,11 @@ async fn core(folder: &std::path::Path, credentials: CredentialPolicy, owner: &s
     core
 }
 
-fn upkeep(core: &Core, keyring: &Arc<Keyring>) -> Upkeep {
+async fn upkeep(core: &Core, keyring: &Arc<Keyring>) -> Upkeep {
     Upkeep {
         executor: core.executor.clone(),
         store: core.store.clone(),
+        audit: store::connect(&core.url).await.unwrap().audit,
         keyring: keyring.clone(),
         peppers: Peppers::new(keyring.peppers()),
         fetcher: Fetcher::new(Vec::new(), Vec::new()).unwrap(),
@@ -84,7 +88,7 @@ async fn an_overdue_key_is_warned_of_and_then_suspended_once_however_many_look_a
     };
     let core = core(folder.path(), policy, "user:alice").await;
     let keyring = keyring();
-    let (one, other) = (upkeep(&core, &keyring), upkeep(&core, &keyring));
+    let (one, other) = (upkeep(&core, &keyring).await, upkeep(&core, &keyring).await);
     let before = core.snapshot().position().get();
     one.pass(days(80)).await;
     assert_eq!(core.snapshot().position().get(), before, "nothing is due yet");
@@ -115,7 +119,7 @@ async fn a_virtual_accounts_key_is_rotated_once_and_the_new_one_waits_sealed() {
     let folder = tempfile::tempdir().unwrap();
     let core = core(folder.path(), rotating(3_600), "virtual-account:bot").await;
     let keyring = keyring();
-    let (one, other) = (upkeep(&core, &keyring), upkeep(&core, &keyring));
+    let (one, other) = (upkeep(&core, &keyring).await, upkeep(&core, &keyring).await);
     let before = held(&core, KEY);
     let now = clock::now();
     tokio::join!(one.pass(now), other.pass(now));
@@ -141,7 +145,7 @@ async fn a_held_key_is_swept_away_when_it_is_nobodys() {
     let folder = tempfile::tempdir().unwrap();
     let core = core(folder.path(), rotating(3_600), "virtual-account:bot").await;
     let keyring = keyring();
-    let upkeep = upkeep(&core, &keyring);
+    let upkeep = upkeep(&core, &keyring).await;
     let now = clock::now();
     let (never, _) = key::generate(&upkeep.peppers, &held(&core, KEY).owner, id(KEY)).unwrap();
     let stray = key::seal(&keyring, &held(&core, KEY), &never, now).unwrap();
@@ -161,6 +165,29 @@ async fn a_held_key_is_swept_away_when_it_is_nobodys() {
 }
 
 #[tokio::test]
+async fn an_unused_key_is_suspended_and_the_reason_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = CredentialPolicy {
+        suspend_unused_seconds: Some(60 * 86_400),
+        ..CredentialPolicy::default()
+    };
+    let core = core(folder.path(), policy, "user:alice").await;
+    let upkeep = upkeep(&core, &keyring()).await;
+    upkeep.pass(days(59)).await;
+    assert_eq!(held(&core, KEY).status, CredentialStatus::Active);
+    upkeep.pass(days(61)).await;
+    let suspended = held(&core, KEY);
+    assert_eq!(suspended.status, CredentialStatus::Suspended);
+    assert!(
+        suspended
+            .suspension
+            .unwrap()
+            .reason
+            .contains("unused for 60 days")
+    );
+}
+
+#[tokio::test]
 async fn a_suspended_tenant_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let core = core(folder.path(), rotating(60), "virtual-account:bot").await;
@@ -171,11 +198,9 @@ async fn a_suspended_tenant_is_left_alone() {
     };
     let suspend = Command::UpdateTenant { from, to };
     let authority = Authority::System("test");
-    core.ask(authority, name("platform").as_str(), vec![suspend])
-        .await
-        .unwrap();
+    core.ask(authority, "platform", vec![suspend]).await.unwrap();
     let before = core.snapshot().position();
-    upkeep(&core, &keyring()).pass(clock::now()).await;
+    upkeep(&core, &keyring()).await.pass(clock::now()).await;
     assert_eq!(core.snapshot().position(), before);
 }
 
@@ -212,7 +237,7 @@ async fn a_new_key_is_posted_sealed_to_the_tenants_key_until_it_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let core = core(folder.path(), policy, "virtual-account:bot").await;
     let keyring = keyring();
-    let upkeep = upkeep(&core, &keyring);
+    let upkeep = upkeep(&core, &keyring).await;
     let now = clock::now();
     upkeep.pass(now).await;
     assert_eq!(

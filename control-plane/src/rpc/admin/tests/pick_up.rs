@@ -51,6 +51,7 @@ impl Served {
         let upkeep = Upkeep {
             executor: self.core.executor.clone(),
             store: self.core.store.clone(),
+            audit: store::connect(&self.core.url).await.unwrap().audit,
             keyring: self.keyring.clone(),
             peppers: Peppers::new(self.keyring.peppers()),
             fetcher: Fetcher::new(Vec::new(), Vec::new()).unwrap(),
