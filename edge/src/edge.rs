@@ -14,12 +14,14 @@ use turnpike_runtime::{
     readiness::Readiness,
     task::Tasks,
     tls::TlsError,
+    token::TokenSetupError,
 };
 
 use crate::{
     audit::{Audit, Opened, SpoolSettings, upload::Upload},
     connect::{self, ControlPlane, EdgeToken},
     current::Current,
+    issuers,
     metrics::Metrics,
     proxy::{Parts, State},
     serving,
@@ -42,6 +44,9 @@ pub enum StartError {
     /// The cryptography can't be set up.
     #[error("cannot set up TLS: {0}")]
     Cryptography(#[from] rustls::Error),
+    /// The verification of tokens can't be set up.
+    #[error(transparent)]
+    Tokens(#[from] TokenSetupError),
     /// The control plane can't be spoken to as the settings say.
     #[error(transparent)]
     Connect(#[from] connect::Unconnectable),
@@ -128,10 +133,20 @@ impl Edge {
             done,
             settings,
         };
+        let (own, serving) = (&started.settings, &started.serving);
+        let tokens = issuers::start(
+            own,
+            authorities.clone(),
+            keyring.clone(),
+            current.clone(),
+            serving,
+        )?;
         let state = State::new(Parts {
             current,
             audit: opened.audit,
             keyring,
+            tokens,
+            trusted_proxies: started.settings.trusted_proxies.clone(),
             limits: started.settings.limits.clone(),
             authorities,
             region: Arc::from(started.settings.region.as_str()),

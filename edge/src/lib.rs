@@ -7,6 +7,7 @@ pub mod audit;
 pub mod connect;
 pub mod current;
 pub mod edge;
+mod issuers;
 pub mod metrics;
 pub mod proxy;
 mod serving;

@@ -2,9 +2,13 @@
 //!
 //! Values are checked here, before any socket is bound; files are read by whoever needs them.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Parser;
+use ipnet::IpNet;
 use turnpike_access::id::Name;
 use turnpike_runtime::{bus::nats::NatsSettings, secret::Secret, telemetry};
 
@@ -41,7 +45,7 @@ pub struct Settings {
     #[arg(long, env = "TURNPIKE_NAME")]
     pub name: Option<Name>,
 
-    /// The folder of this edge's name and of audit records under way. Keep it over restarts; one process at a time
+    /// The folder of this edge's name, of audit records under way and of issuers' keys. Keep it over restarts; one process at a time
     #[arg(long, env = "TURNPIKE_DATA_DIR", default_value = "turnpike-edge-data")]
     pub data_dir: PathBuf,
 
@@ -76,6 +80,16 @@ pub struct Settings {
     /// What happens when so many wait: requests are refused with 503, or records are dropped and counted
     #[arg(long, env = "TURNPIKE_SPOOL_FULL", value_enum, default_value_t)]
     pub spool_full: WhenFull,
+
+    /// The networks of proxies in front of this edge, such as 10.0.0.0/8,fd00::/8: what they say in x-forwarded-for of the
+    /// client's address is believed, for the audit and for networks in grants and scopes. Absent: the header is ignored
+    #[arg(long, env = "TURNPIKE_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Private networks in which tenants' issuers may be asked for keys and about tokens, such as 10.1.0.0/16. Absent:
+    /// addresses on the internet, and this machine's own
+    #[arg(long, env = "TURNPIKE_ISSUER_NETWORKS", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub issuer_networks: Vec<IpNet>,
 
     /// Threads that serve requests. Absent: one for each processor
     #[arg(long, env = "TURNPIKE_WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -152,12 +166,30 @@ impl Settings {
             ("allow-plaintext", self.allow_plaintext.to_string()),
             ("spool-max-bytes", self.spool_max_bytes.to_string()),
             ("spool-full", format!("{:?}", self.spool_full).to_lowercase()),
+            ("trusted-proxies", networks(&self.trusted_proxies)),
+            ("issuer-networks", networks(&self.issuer_networks)),
             ("worker-threads", self.threads().to_string()),
         ];
         all.extend(self.nats.effective());
         all.extend(self.limits.effective());
         all.extend(self.telemetry.effective());
         all
+    }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let network = text
+        .parse()
+        .or_else(|_| text.parse().map(|address: IpAddr| address.into()));
+    network.map_err(|_| format!("{text:?} is not a network such as 10.0.0.0/8 or 2001:db8::/32"))
+}
+
+fn networks(all: &[IpNet]) -> String {
+    match all {
+        [] => "none".into(),
+        all => all.iter().map(IpNet::to_string).collect::<Vec<_>>().join(","),
     }
 }
 

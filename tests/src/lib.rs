@@ -17,6 +17,7 @@ pub mod database;
 pub mod dev;
 pub mod eventually;
 pub mod ground;
+pub mod idp;
 pub mod nats;
 pub mod place;
 pub mod process;

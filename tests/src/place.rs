@@ -35,3 +35,11 @@ pub fn postgres() -> String {
 pub fn nats_server() -> PathBuf {
     env::var_os("TURNPIKE_TEST_NATS_SERVER").map_or_else(|| PathBuf::from("nats-server"), PathBuf::from)
 }
+
+/// The folder with the identity provider's server and its packages.
+pub fn idp() -> PathBuf {
+    env::var_os("TURNPIKE_TEST_IDP").map_or_else(
+        || panic!("TURNPIKE_TEST_IDP is not set: run ./tests/run"),
+        PathBuf::from,
+    )
+}

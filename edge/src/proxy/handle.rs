@@ -12,13 +12,14 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use turnpike_access::{
     audit::{Ending, Outcome},
-    credential::PresentedKey,
     log::Position,
 };
 
 use super::{
     answer::{AnswerBody, Meter, Relay},
     asked::Asked,
+    authenticate::{self, Credential, Presented},
+    client,
     forward::{Answer, Outgoing},
     headers,
     judge::{self, Approved, Question},
@@ -45,11 +46,12 @@ const SMALL_BODY: u64 = 64 * 1024;
 /// Answers a request. There is an answer to everything.
 pub(super) async fn handle(
     state: Arc<State>,
-    client: Option<IpAddr>,
+    peer: Option<IpAddr>,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let id = state.next_id();
     let dialect = route::dialect_of(request.uri().path());
+    let client = peer.map(|peer| client::address(peer, request.headers(), &state.trusted_proxies));
     let mut ticket = Ticket::begin(&state, &id, client);
     let (mut head, body) = request.into_parts();
     match answer(&state, client, &mut head, body, &id, &mut ticket).await {
@@ -73,35 +75,39 @@ async fn answer(
     ticket.note_route(route);
     ticket.trace(route, &head.headers);
     check_head(state, head, ticket)?;
-    let key = key(&head.headers)?;
+    let credential = Credential::read(&head.headers)?;
     if !state.audit.has_room() {
         return Err(unavailable("audit_full"));
     }
     await_position(state, &head.headers).await?;
+    let presented = match credential {
+        Credential::Key(key) => Presented::Key(key),
+        Credential::Token(text) => authenticate::verify(state, text, &head.headers, ticket.time()).await?,
+    };
     match route.model {
-        ModelIn::Nowhere => list(state, client, head, &key, None, ticket),
+        ModelIn::Nowhere => list(state, client, head, &presented, None, ticket),
         ModelIn::Path if route.endpoint == Endpoint::GetModel => {
-            list(state, client, head, &key, model.as_deref(), ticket)
+            list(state, client, head, &presented, model.as_deref(), ticket)
         }
         _ => {
             if body.size_hint().upper().is_none_or(|size| size > SMALL_BODY) {
-                judge::admit(state, &key, ticket)?;
+                judge::admit(state, &presented, ticket)?;
             }
             let body = match receive(body, &state.limits).await {
                 Ok(body) => body,
-                Err(refusal) => return Err(after_admission(state, &key, ticket, refusal)),
+                Err(refusal) => return Err(after_admission(state, &presented, ticket, refusal)),
             };
             let asked = Asked::read(route, model.as_deref(), &head.headers, &body);
-            let asked = asked.map_err(|refusal| after_admission(state, &key, ticket, refusal))?;
+            let asked = asked.map_err(|refusal| after_admission(state, &presented, ticket, refusal))?;
             let question = Question {
                 route,
-                key,
+                presented: &presented,
                 client,
                 model: asked.model(),
                 provider: header(&head.headers, &PROVIDER),
                 accepts_fallback: header(&head.headers, &FALLBACK) != Some("none"),
             };
-            let approved = judge::judge(state, &question, id, ticket)?;
+            let approved = judge(state, head, question, id, ticket).await?;
             // Nobody asks for the headers any more: the caller is known.
             let headers = std::mem::take(&mut head.headers);
             let outgoing = asked.outgoing(&approved, route, head.uri.query(), headers, &body);
@@ -110,10 +116,37 @@ async fn answer(
     }
 }
 
+/// The judgement; once more where a token's issuer was changed while the body came.
+async fn judge(
+    state: &State,
+    head: &Parts,
+    question: Question<'_>,
+    id: &RequestId,
+    ticket: &mut Ticket,
+) -> Result<Approved, Refusal> {
+    let judged = judge::judge(state, &question, id, ticket);
+    match question.presented {
+        Presented::Token(text, _) if authenticate::is_overtaken(&judged) => {
+            let presented = authenticate::verify(state, text, &head.headers, ticket.time()).await?;
+            let question = Question {
+                presented: &presented,
+                ..question
+            };
+            judge::judge(state, &question, id, ticket)
+        }
+        _ => judged,
+    }
+}
+
 /// Who is nobody learns that and no more, whatever else is wrong with the request; and what is wrong with a known
 /// caller's request is recorded as theirs.
-fn after_admission(state: &State, key: &PresentedKey<'_>, ticket: &mut Ticket, refusal: Refusal) -> Refusal {
-    judge::admit(state, key, ticket).err().unwrap_or(refusal)
+fn after_admission(
+    state: &State,
+    presented: &Presented<'_>,
+    ticket: &mut Ticket,
+    refusal: Refusal,
+) -> Refusal {
+    judge::admit(state, presented, ticket).err().unwrap_or(refusal)
 }
 
 /// What must be right about any request's head.
@@ -138,22 +171,6 @@ fn check_head(state: &State, head: &Parts, ticket: &mut Ticket) -> Result<(), Re
         record.trace_id = record.trace_id.take().or_else(|| trace_id(&head.headers));
     });
     Ok(())
-}
-
-fn key(headers: &HeaderMap) -> Result<PresentedKey<'_>, Refusal> {
-    let malformed = Refusal::Unauthenticated {
-        reason: "credential_malformed",
-    };
-    match headers::credential(headers) {
-        Ok(Some(text)) => PresentedKey::parse(text).map_err(|_| malformed),
-        Ok(None) => Err(Refusal::Unauthenticated {
-            reason: "credential_missing",
-        }),
-        Err(headers::CredentialError::Malformed) => Err(malformed),
-        Err(headers::CredentialError::Conflicting | headers::CredentialError::Repeated) => {
-            Err(Refusal::ConflictingCredentials)
-        }
-    }
 }
 
 /// `x-turnpike-min-position`: whoever has just changed something may ask to be judged by it.
@@ -245,7 +262,7 @@ fn list(
     state: &Arc<State>,
     client: Option<IpAddr>,
     head: &Parts,
-    key: &PresentedKey<'_>,
+    presented: &Presented<'_>,
     model: Option<&str>,
     ticket: &mut Ticket,
 ) -> Result<Response<AnswerBody>, Refusal> {
@@ -255,7 +272,7 @@ fn list(
         record.position = position;
         record.model_requested = model.map(cut);
     });
-    let caller = judge::identify(state, &snapshot, key, ticket)?;
+    let caller = authenticate::identify(state, &snapshot, presented, ticket)?;
     let circumstances = caller.circumstances(ticket.time(), client);
     let shape = if head.headers.contains_key(ANTHROPIC_VERSION) {
         Shape::Anthropic
@@ -285,10 +302,11 @@ fn list(
 /// A request that was refused before its caller was looked at is recorded as the caller's all the same.
 fn attribute(state: &State, headers: &HeaderMap, ticket: &mut Ticket) {
     if !ticket.identified()
-        && let Ok(key) = key(headers)
+        && let Ok(credential) = Credential::read(headers)
+        && let Some(presented) = credential.known(state, ticket.time())
     {
-        // Whether the key opens anything does not matter any more.
-        drop(judge::admit(state, &key, ticket));
+        // Whether it opens anything does not matter any more.
+        drop(judge::admit(state, &presented, ticket));
     }
 }
 

@@ -1,20 +1,16 @@
 //! Who calls, and may they: on one snapshot, loaded once, and never across an await.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc};
 
 use turnpike_access::{
     audit::Outcome,
-    authenticate::{Caller, authenticate},
     choose::{Choice, ModelRequest, choose},
-    credential::PresentedKey,
-    grant::AuthMethod,
-    id::Id,
     model::ProviderKind,
     resolve::Unresolved,
-    snapshot::Snapshot,
 };
 
 use super::{
+    authenticate::{Presented, identify},
     reject::Refusal,
     route::Route,
     state::{RequestId, State},
@@ -26,7 +22,7 @@ use crate::metrics::Labels;
 /// What a request asks for.
 pub(super) struct Question<'a> {
     pub(super) route: &'static Route,
-    pub(super) key: PresentedKey<'a>,
+    pub(super) presented: &'a Presented<'a>,
     pub(super) client: Option<IpAddr>,
     /// The model as the client wrote it.
     pub(super) model: &'a str,
@@ -49,9 +45,9 @@ pub(super) struct Approved {
 }
 
 /// Refuses those who are nobody, before their large body is read. The judgement itself comes after the body.
-pub(super) fn admit(state: &State, key: &PresentedKey<'_>, ticket: &mut Ticket) -> Result<(), Refusal> {
+pub(super) fn admit(state: &State, presented: &Presented<'_>, ticket: &mut Ticket) -> Result<(), Refusal> {
     let snapshot = load(state)?;
-    identify(state, &snapshot, key, ticket).map(|_| ())
+    identify(state, &snapshot, presented, ticket).map(|_| ())
 }
 
 /// Authenticates, resolves, decides, and finds the provider.
@@ -67,7 +63,7 @@ pub(super) fn judge(
         record.position = position;
         record.model_requested = Some(cut(question.model));
     });
-    let caller = identify(state, &snapshot, &question.key, ticket)?;
+    let caller = identify(state, &snapshot, question.presented, ticket)?;
     let request = ModelRequest {
         action: question.route.action,
         requested: question.model,
@@ -111,32 +107,6 @@ pub(super) fn load(state: &State) -> Result<crate::current::Loaded, Refusal> {
     state.current.load().ok_or(Refusal::Unavailable {
         reason: "no_snapshot",
         retry_after: std::time::Duration::from_secs(1),
-    })
-}
-
-/// Who presents the key. A key whose secret was not proven is attributed to nobody.
-pub(super) fn identify<'s>(
-    state: &State,
-    snapshot: &'s Snapshot,
-    key: &PresentedKey<'_>,
-    ticket: &mut Ticket,
-) -> Result<Caller<'s>, Refusal> {
-    let id: Id = key.id();
-    let begun = Instant::now();
-    let found = authenticate(snapshot, key, &state.peppers, ticket.time());
-    state.metrics.authenticated(begun.elapsed());
-    let credential = match &found {
-        Ok(caller) => caller.credential,
-        Err(refused) => refused.credential,
-    };
-    ticket.note(|record| {
-        record.credential = Some(id);
-        record.auth_method = Some(Arc::from(AuthMethod::ApiKey.as_str()));
-        record.tenant = credential.map(|held| held.tenant.shared());
-        record.principal = credential.map(|held| Arc::from(held.owner.to_string()));
-    });
-    found.map_err(|refused| Refusal::Unauthenticated {
-        reason: refused.failure.as_str(),
     })
 }
 

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use turnpike_access::digest::Peppers;
-use turnpike_runtime::{keyring::Keyring, random, task::Tasks};
+use turnpike_runtime::{keyring::Keyring, random, task::Tasks, token::Tokens};
 
 use super::{forward::Upstream, target::Targets};
 use crate::{audit::Audit, current::Current, metrics::Metrics, settings::limits::Limits};
@@ -25,6 +26,10 @@ pub struct Parts {
     pub audit: Arc<Audit>,
     /// Verifies keys and opens the providers' secrets.
     pub keyring: Arc<Keyring>,
+    /// Verifies tokens, and remembers them.
+    pub tokens: Arc<Tokens>,
+    /// The networks of proxies that are believed about the client's address.
+    pub trusted_proxies: Vec<IpNet>,
     /// The bounds of a request.
     pub limits: Limits,
     /// Further authorities to trust towards providers, DER.
@@ -42,6 +47,8 @@ pub struct State {
     pub(super) current: Arc<Current>,
     pub(super) audit: Arc<Audit>,
     pub(super) peppers: Peppers,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) targets: Targets,
     pub(super) upstream: Upstream,
     pub(super) limits: Limits,
@@ -61,6 +68,8 @@ impl State {
             current,
             audit,
             keyring,
+            tokens,
+            trusted_proxies,
             limits,
             authorities,
             region,
@@ -71,6 +80,8 @@ impl State {
             current,
             audit,
             peppers: Peppers::new(keyring.peppers()),
+            tokens,
+            trusted_proxies,
             targets: Targets::new(keyring),
             upstream: Upstream::new(&limits, authorities)?,
             limits,

@@ -146,7 +146,7 @@ impl Ticket {
     pub(super) fn identified(&self) -> bool {
         self.record
             .as_ref()
-            .is_none_or(|record| record.credential.is_some())
+            .is_none_or(|record| record.auth_method.is_some())
     }
 
     /// `dec_…`, where a decision was made.

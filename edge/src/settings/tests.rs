@@ -72,6 +72,18 @@ fn plaintext_to_another_machine_must_be_allowed_expressly() {
 }
 
 #[test]
+fn networks_are_read_as_a_list_and_shown() {
+    let settings = parse(&["--trusted-proxies", "10.0.0.0/8, fd00::/8,192.0.2.1"]);
+    let shown = settings.effective();
+    let trusted = shown.iter().find(|(name, _)| *name == "trusted-proxies");
+    assert_eq!(trusted.expect("shown").1, "10.0.0.0/8,fd00::/8,192.0.2.1/32");
+    for wrong in ["10.0.0.0/33", "proxy.example", ""] {
+        let flags = ["turnpike-edge", "--keyring", "x", "--trusted-proxies", wrong];
+        assert!(Settings::try_parse_from(flags).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn sizes_are_read_and_written_alike() {
     for (text, bytes) in [("1GiB", 1 << 30), ("32KiB", 32 << 10), ("4097", 4097)] {
         let size: ByteSize = text.parse().expect(text);

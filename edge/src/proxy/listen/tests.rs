@@ -10,7 +10,12 @@ use tokio::{
     time::timeout,
 };
 use turnpike_access::credential::{KeyKind, write_key};
-use turnpike_runtime::{keyring::Keyring, shutdown::Shutdown, task::Tasks};
+use turnpike_runtime::{
+    keyring::Keyring,
+    shutdown::Shutdown,
+    task::Tasks,
+    token::{TokenSettings, Tokens},
+};
 
 use crate::{
     audit::{Audit, SpoolSettings, WhenFull},
@@ -43,10 +48,13 @@ impl Listening {
         let keyring = Keyring::generate();
         let settings = Settings::try_parse_from(["turnpike-edge", "--keyring", keyring.expose()]);
         let tasks = Tasks::new(Shutdown::new());
+        let keyring = Arc::new(Keyring::parse(&keyring).expect("keyring"));
         let state = State::new(Parts {
             current: Arc::new(Current::default()),
             audit: audit.clone(),
-            keyring: Arc::new(Keyring::parse(&keyring).expect("keyring")),
+            tokens: Tokens::new(TokenSettings::default(), keyring.clone(), &tasks).expect("tokens"),
+            keyring,
+            trusted_proxies: Vec::new(),
             limits: settings.expect("settings").limits,
             authorities: Vec::new(),
             region: Arc::from("here"),
