@@ -124,7 +124,7 @@ impl Edge {
         let started = Self {
             data: address(&data, settings.listen)?,
             operations: address(&operations, settings.operations_listen)?,
-            current: current.clone(),
+            current,
             standing,
             readiness,
             serving: Tasks::new(tasks.shutdown().clone()),
@@ -133,29 +133,37 @@ impl Edge {
             done,
             settings,
         };
-        let (own, serving) = (&started.settings, &started.serving);
-        let tokens = issuers::start(
-            own,
-            authorities.clone(),
-            keyring.clone(),
-            current.clone(),
-            serving,
-        )?;
-        let state = State::new(Parts {
-            current,
-            audit: opened.audit,
-            keyring,
-            tokens,
-            trusted_proxies: started.settings.trusted_proxies.clone(),
-            limits: started.settings.limits.clone(),
-            authorities,
-            region: Arc::from(started.settings.region.as_str()),
-            tasks: started.serving.clone(),
-            metrics: Metrics::default(),
-        })?;
+        let state = started.state(keyring, authorities, opened.audit)?;
         serving::start(data, operations, secured, state, &started);
         tracing::info!(data = %started.data, operations = %started.operations, "edge started");
         Ok(started)
+    }
+
+    fn state(
+        &self,
+        keyring: Arc<Keyring>,
+        authorities: Vec<CertificateDer<'static>>,
+        audit: Arc<Audit>,
+    ) -> Result<State, StartError> {
+        let tokens = issuers::start(
+            &self.settings,
+            authorities.clone(),
+            keyring.clone(),
+            self.current.clone(),
+            &self.serving,
+        )?;
+        Ok(State::new(Parts {
+            current: self.current.clone(),
+            audit,
+            keyring,
+            tokens,
+            trusted_proxies: self.settings.trusted_proxies.clone(),
+            limits: self.settings.limits.clone(),
+            authorities,
+            region: Arc::from(self.settings.region.as_str()),
+            tasks: self.serving.clone(),
+            metrics: Metrics::default(),
+        })?)
     }
 
     /// The tasks that answer requests. They are joined before the audit is flushed.
