@@ -1,5 +1,6 @@
 //! What clients of an edge see.
 
+mod client_address;
 mod fallback;
 mod faults;
 mod health;

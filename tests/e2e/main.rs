@@ -20,3 +20,4 @@ mod leaks;
 mod outage;
 mod story;
 mod tenants;
+mod tokens;

@@ -185,3 +185,34 @@ fn refused(failure: TokenFailure) -> Refusal {
         false => unauthenticated(failure.as_str()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::header::AUTHORIZATION;
+
+    use super::*;
+
+    #[test]
+    fn what_begins_like_a_key_is_never_taken_for_a_token_that_an_issuer_is_asked_about() {
+        for (text, token) in [
+            ("tp_pat_abcDEF123456_short_123456", false),
+            ("tp_va_", false),
+            ("tp_unheard_of", false),
+            ("eyJhbGciOiJFUzI1NiJ9.e30.c2ln", true),
+            ("TP_pat_abc", true),
+            ("opaque", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, format!("Bearer {text}").parse().unwrap());
+            match Credential::read(&headers) {
+                Ok(Credential::Token(found)) => assert!(token && found == text, "{text}"),
+                Ok(Credential::Key(_)) => panic!("{text} is no key"),
+                Err(refusal) => assert_eq!(
+                    (token, refusal.reason()),
+                    (false, "credential_malformed"),
+                    "{text}"
+                ),
+            }
+        }
+    }
+}

@@ -70,7 +70,7 @@ async fn all_that_is_wrong_with_a_key_looks_the_same_from_outside_and_is_told_ap
     for path in [OPENAI, ANTHROPIC] {
         for (key, reason) in [
             (None, "credential_missing"),
-            (Some("sk-somebody-elses"), "credential_malformed"),
+            (Some("sk-somebody-elses"), "token_issuer_unknown"),
             (Some(mistyped.as_str()), "credential_malformed"),
             (Some(unknown.as_str()), "credential_unknown"),
             (Some(forged.as_str()), "credential_wrong_secret"),
