@@ -24,14 +24,14 @@ impl Stage {
         Self { dev, idp }
     }
 
-    /// The identity provider is the issuer `idp`, whose keys are known, and alice has an account.
+    /// The identity provider is the issuer `idp`, whose keys are known; alice of there is `carol` here.
     pub(super) async fn trusting() -> Self {
         let stage = Self::start().await;
         stage.trust(&stage.idp.url()).await;
         stage
             .dev
             .admin
-            .words("user create alice --subject idp/alice --wait")
+            .words("user create carol --subject idp/alice --wait")
             .await;
         // Kept on disk as soon as they are held.
         let kept = stage.dev.folder().join("state/edge/issuers");
@@ -78,7 +78,7 @@ impl Stage {
         self.ask(token).await.status
     }
 
-    /// A token of alice's with these claims besides or instead.
+    /// A token of alice with these claims besides or instead.
     pub(super) async fn signed(&self, claims: Value, header: Value) -> String {
         let now = seconds();
         let mut all = json!({
