@@ -125,7 +125,9 @@ fn expiring<'p>(
 /// In the largest unit that leaves nothing over.
 pub(crate) fn duration(seconds: u32) -> String {
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
-    let fits = units.into_iter().find(|(length, _)| seconds % length == 0);
+    let fits = units
+        .into_iter()
+        .find(|(length, _)| seconds.is_multiple_of(*length));
     let (length, unit) = fits.unwrap_or((1, "second"));
     match seconds / length {
         1 => format!("1 {unit}"),

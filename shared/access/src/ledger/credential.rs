@@ -19,7 +19,6 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
         let held = snapshot.credential(id).filter(|held| held.tenant == tenant.name);
         held.ok_or_else(|| not_found("credential", id))
     };
-    let dead = || Refusal::NotNow("the credential is revoked, and stays so; create another".to_owned());
     match command {
         Command::IssueCredential(credential) => issue(snapshot, tenant, now, credential),
         Command::RotateCredential {
@@ -41,14 +40,7 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
                 previous_until,
             }])
         }
-        Command::SuspendCredential { id, reason } => match &find(id)?.status {
-            CredentialStatus::Revoked { .. } => Err(dead()),
-            CredentialStatus::Suspended => Ok(Vec::new()),
-            CredentialStatus::Active => {
-                check_text(Some(&reason), "reason")?;
-                Ok(vec![Event::CredentialSuspended { id, reason }])
-            }
-        },
+        Command::SuspendCredential { id, reason } => suspend(find(id)?, reason),
         Command::ResumeCredential { id } => match &find(id)?.status {
             CredentialStatus::Revoked { .. } => Err(dead()),
             CredentialStatus::Active => Ok(Vec::new()),
@@ -68,17 +60,31 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
         }
         Command::WarnOfCredential { id, warning, due } => {
             let held = find(id)?;
-            let needless = is_revoked(held) || held.warnings.contains(&warning);
-            Ok(match needless {
-                true => Vec::new(),
-                false => vec![Event::CredentialWarned { id, warning, due }],
-            })
+            let needed = !is_revoked(held) && !held.warnings.contains(&warning);
+            let warned = needed.then_some(Event::CredentialWarned { id, warning, due });
+            Ok(warned.into_iter().collect())
         }
         Command::RaiseAlert(alert) => {
             let held = alert.credential.map(find).transpose()?;
             raise(held.map(AsRef::as_ref), alert)
         }
         _ => Err(Refusal::Invalid("not a command about a credential".to_owned())),
+    }
+}
+
+fn dead() -> Refusal {
+    Refusal::NotNow("the credential is revoked, and stays so; create another".to_owned())
+}
+
+fn suspend(held: &Credential, reason: Arc<str>) -> Handled {
+    match &held.status {
+        CredentialStatus::Revoked { .. } => Err(dead()),
+        CredentialStatus::Suspended => Ok(Vec::new()),
+        CredentialStatus::Active => {
+            check_text(Some(&reason), "reason")?;
+            let id = held.id;
+            Ok(vec![Event::CredentialSuspended { id, reason }])
+        }
     }
 }
 
