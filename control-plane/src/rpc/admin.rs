@@ -83,8 +83,7 @@ impl Administration {
         audit: Arc<dyn AuditStore>,
         keyring: Arc<Keyring>,
         bootstrap: BootstrapToken,
-        tokens: Arc<Tokens>,
-        token_keys: TokenKeys,
+        (tokens, token_keys): (Arc<Tokens>, TokenKeys),
     ) -> Self {
         Self {
             executor,

@@ -138,8 +138,7 @@ impl Services {
             self.audit.clone(),
             self.keyring.clone(),
             self.bootstrap.clone(),
-            self.tokens.clone(),
-            self.token_keys.clone(),
+            (self.tokens.clone(), self.token_keys.clone()),
         )
     }
 

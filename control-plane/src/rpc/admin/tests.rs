@@ -56,8 +56,7 @@ async fn served() -> Served {
         audit,
         keyring.clone(),
         token,
-        tokens,
-        token_keys,
+        (tokens, token_keys),
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
