@@ -18,6 +18,7 @@ mod grpc;
 mod issuers;
 mod leaks;
 mod outage;
+mod own_tokens;
 mod story;
 mod tenants;
 mod tokens;
