@@ -47,19 +47,26 @@ find_nats() {
     nats_server=$tools/python/bin/nats-server
 }
 
+# find_node: sets node to a folder with node and npm of version 20 or later.
+find_node() {
+    local major
+    node=$(dirname "$(command -v node 2>/dev/null || echo /nowhere/node)")
+    if [ -x "$node/node" ] && [ -x "$node/npm" ]; then
+        major=$("$node/node" --version | grep -oE '[0-9]+' | head -1)
+        [ "$major" -ge 20 ] && return
+    fi
+    install_python_packages tests/requirements-node.txt
+    node=$tools/python/bin
+}
+
 # install_idp: sets idp to a folder with the identity provider's server and its packages, new for each content of tests/idp.
 install_idp() {
-    local tool
-    for tool in node npm; do
-        command -v "$tool" >/dev/null && continue
-        say "$tool is missing: install Node.js 20 or later (https://nodejs.org), which brings npm"
-        return 1
-    done
+    find_node
     idp=$tools/idp-$(cat "$root"/tests/idp/* | cksum | tr ' ' -)
     [ -e "$idp/installed" ] && return
     say "installing the identity provider of tests/idp"
     mkdir -p "$idp"
     cp "$root"/tests/idp/* "$idp"
-    npm ci --prefix "$idp" --silent --no-audit --no-fund --ignore-scripts
+    PATH=$node:$PATH npm ci --prefix "$idp" --silent --no-audit --no-fund --ignore-scripts
     touch "$idp/installed"
 }

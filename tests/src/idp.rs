@@ -39,7 +39,7 @@ impl Idp {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let cable = Cable::lay(None).await;
-        let mut command = process::command("node");
+        let mut command = process::command(place::node());
         command.arg(place::idp().join("server.mjs"));
         command.arg(format!("http://{}", cable.address));
         let mut process = Process::spawn(folder.path(), "idp", command);

@@ -43,3 +43,8 @@ pub fn idp() -> PathBuf {
         PathBuf::from,
     )
 }
+
+/// The Node.js that runs it.
+pub fn node() -> PathBuf {
+    env::var_os("TURNPIKE_TEST_NODE").map_or_else(|| PathBuf::from("node"), PathBuf::from)
+}

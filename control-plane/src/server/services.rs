@@ -89,17 +89,6 @@ impl Services {
             .spawn_essential("edges", edges.clone().keep(stop.clone()));
         let keep = projection::keep::keep(events.clone(), projection.clone(), stop.clone());
         parts.passing_on.spawn_essential("fold", keep);
-        let upkeep = Upkeep {
-            executor: executor.clone(),
-            store: events.clone(),
-            audit: audit.clone(),
-            keyring: settings.keyring.clone(),
-            peppers: Peppers::new(settings.keyring.peppers()),
-            fetcher: Fetcher::new(Vec::new(), Vec::new()).map_err(|error| unusable(&error))?,
-        };
-        parts
-            .serving
-            .spawn_essential("upkeep", upkeep.run(parts.serving.shutdown().token()));
         if let Some(bus) = bus {
             let relay = Relay {
                 store: events.clone(),
@@ -112,11 +101,8 @@ impl Services {
         let tokens = issuers::start(settings, projection.clone(), &parts.operations)
             .map_err(|error| unusable(&error))?;
         let keyring = settings.keyring.clone();
-        let token_keys = TokenKeys::new(events.clone(), keyring, executor.clone(), public_url);
-        let stop = parts.serving.shutdown().token();
-        let keeping = token_keys.clone().keep(projection.heads(), stop);
-        parts.serving.spawn_essential("token keys", keeping);
-        Ok(Self {
+        let token_keys = TokenKeys::new(events.clone(), keyring.clone(), executor.clone(), public_url);
+        let this = Self {
             executor,
             edges,
             bootstrap,
@@ -126,8 +112,28 @@ impl Services {
             audit,
             projection,
             signing,
-            keyring: settings.keyring.clone(),
-        })
+            keyring,
+        };
+        this.look_after(parts)?;
+        Ok(this)
+    }
+
+    /// Starts what is done to credentials and keys without anybody asking.
+    fn look_after(&self, parts: &Parts) -> Result<(), StartError> {
+        let stop = || parts.serving.shutdown().token();
+        let fetcher = Fetcher::new(Vec::new(), Vec::new());
+        let upkeep = Upkeep {
+            executor: self.executor.clone(),
+            store: self.events.clone(),
+            audit: self.audit.clone(),
+            keyring: self.keyring.clone(),
+            peppers: Peppers::new(self.keyring.peppers()),
+            fetcher: fetcher.map_err(|error| StartError::State(error.to_string()))?,
+        };
+        parts.serving.spawn_essential("upkeep", upkeep.run(stop()));
+        let keeping = self.token_keys.clone().keep(self.projection.heads(), stop());
+        parts.serving.spawn_essential("token keys", keeping);
+        Ok(())
     }
 
     fn administration(&self) -> Administration {

@@ -278,7 +278,7 @@ fn written(seconds: u32) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let fits = units
         .into_iter()
-        .find(|(length, _)| seconds >= *length && seconds % length == 0);
+        .find(|(length, _)| seconds >= *length && seconds.is_multiple_of(*length));
     let (length, unit) = fits.unwrap_or((1, "s"));
     format!("{}{unit}", seconds / length)
 }
