@@ -70,7 +70,7 @@ async fn a_suspended_key_says_why_and_works_again_when_it_is_resumed() {
 #[tokio::test]
 async fn revoking_all_of_a_team_kills_its_peoples_and_applications_keys_and_no_others() {
     let dev = Dev::start().await;
-    let (inside, bystander) = (person(&dev, "ann").await, person(&dev, "bob").await);
+    let (inside, bystander) = (person(&dev, "ann").await, person(&dev, "ben").await);
     let (bot, other) = (dev.granted("team-bot").await, dev.granted("other-bot").await);
     dev.admin.words("team create leaky").await;
     for member in [&inside, &bot] {
@@ -135,7 +135,7 @@ async fn a_longest_life_ends_older_keys_too() {
 #[tokio::test]
 async fn a_person_who_leaves_loses_every_key_and_what_they_made_lives_on() {
     let dev = Dev::start().await;
-    let (ann, bob) = (person(&dev, "ann").await, person(&dev, "bob").await);
+    let (ann, bob) = (person(&dev, "ann").await, person(&dev, "ben").await);
     let second = dev.key("user:ann", &[]).await;
     dev.admin
         .words("grant create --to user:ann --role admin --wait")
