@@ -218,17 +218,18 @@ fn principal(profile: &IssuerProfile, claims: &Value) -> Result<Arc<str>, TokenF
 
 fn just_in_time(profile: &IssuerProfile, claim: &str) -> Option<Principal> {
     profile.just_in_time.as_ref()?;
-    match profile.principal {
-        PrincipalRule::Subject {}
-        | PrincipalRule::Email {}
-        | PrincipalRule::Name {
+    let name = match profile.principal {
+        PrincipalRule::Subject {} | PrincipalRule::Email {} => claim.to_ascii_lowercase().parse(),
+        // The account of that very name is looked for at the next request.
+        PrincipalRule::Name {
             virtual_account: false,
-        } => claim.to_ascii_lowercase().parse().ok().map(Principal::User),
+        } => claim.parse(),
         PrincipalRule::Name {
             virtual_account: true,
         }
-        | PrincipalRule::Fixed { .. } => None,
-    }
+        | PrincipalRule::Fixed { .. } => return None,
+    };
+    name.ok().map(Principal::User)
 }
 
 /// The groups of a token. Too many, or left out by the issuer because of their number, is an end: a group that is
