@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     authenticate::{AuthFailure, Caller, admit as admit_credential},
-    credential::Scope,
+    credential::{Credential, PreviousVersion, Scope},
     grant::AuthMethod,
     id::{Id, Name, Principal, Timestamp},
     issuer::{Issuer, PrincipalRule, Revocations},
@@ -217,6 +217,9 @@ fn own<'s>(
         GivenFor::Credential(id) => {
             let held = snapshot.credential(*id).ok_or(AuthFailure::Unknown)?;
             admit_credential(snapshot, held, now)?;
+            if given_for_an_earlier_secret(held, token.issued, now) {
+                return Err(AuthFailure::Revoked);
+            }
             Some(held.as_ref()).filter(|held| held.owner == *principal && held.tenant == token.tenant)
         }
         GivenFor::Token {
@@ -244,4 +247,11 @@ fn own<'s>(
         token: Some(token),
         ..Caller::of(tenant, account, AuthMethod::TurnpikeToken)
     })
+}
+
+/// Whether a token was given for a secret of the credential that has stopped working since. A token's moment is told
+/// in whole seconds.
+fn given_for_an_earlier_secret(held: &Credential, issued: Timestamp, now: Timestamp) -> bool {
+    let works = |previous: &PreviousVersion| now < previous.until;
+    issued.plus_seconds(1) <= held.secret_since() && !held.previous.as_deref().is_some_and(works)
 }

@@ -1,6 +1,7 @@
 //! Turnpike's own tokens: they die with what they were given for, and open no more than it.
 
 use super::*;
+use crate::world::{peppers, secret};
 
 #[test]
 fn a_token_of_turnpikes_own_dies_with_the_key_that_it_was_given_for() {
@@ -41,6 +42,35 @@ fn a_token_of_turnpikes_own_dies_with_the_key_that_it_was_given_for() {
     let reason = Arc::from("because");
     perform(&mut history, Command::RevokeCredential { id, reason });
     assert_eq!(who(&history, &token), Err(AuthFailure::Revoked));
+}
+
+#[test]
+fn a_token_of_turnpikes_own_dies_with_the_secret_that_it_was_given_for() {
+    let id = Id::from_random(93);
+    let mut history = History::of(&[]);
+    let name = "okta".parse().unwrap();
+    let profile = trusted("https://okta.example", "a", PrincipalRule::Subject {});
+    perform(&mut history, Command::CreateIssuer { name, profile });
+    let owner = "virtual-account:bot".parse().unwrap();
+    let key = credential(&"acme".parse().unwrap(), owner, id);
+    perform(&mut history, Command::IssueCredential(key));
+    let mut token = own(&history, "virtual-account:bot", GivenFor::Credential(id));
+    let begun = history.now();
+    token.issued = begun.plus_seconds(-60);
+    let rotate = Command::RotateCredential {
+        id,
+        digest: peppers().digest(id, &secret(id, 1)).unwrap(),
+        previous_until: begun.plus_seconds(20),
+        since: None,
+    };
+    perform(&mut history, rotate);
+    let at = |seconds, token: &VerifiedToken| {
+        admit(&history.snapshot, token, begun.plus_seconds(seconds)).map(|_| ())
+    };
+    assert_eq!(at(19, &token), Ok(()), "both secrets work");
+    assert_eq!(at(20, &token), Err(AuthFailure::Revoked));
+    token.issued = history.now();
+    assert_eq!(at(20, &token), Ok(()), "given for the new one");
 }
 
 #[test]
