@@ -244,6 +244,29 @@ fn what_the_policy_forbids_is_not_issued_and_the_refusal_says_why() {
 }
 
 #[test]
+fn a_decoy_is_outside_the_policy() {
+    let mut history = History::of(&[]);
+    let policy = CredentialPolicy {
+        expiry_required: true,
+        max_live: Some(1),
+        ..CredentialPolicy::default()
+    };
+    set_policy(&mut history, policy);
+    let decoy = |number| Credential {
+        decoy: Some(Decoy::default()),
+        ..of(PRINCIPALS[1], number)
+    };
+    let key = Credential {
+        expires: Some(history.now().plus_seconds(900)),
+        ..of(PRINCIPALS[1], 3)
+    };
+    for made in [decoy(1), decoy(2), key] {
+        let issued = perform(&mut history, Command::IssueCredential(made));
+        assert!(issued.is_ok_and(|events| events == 1));
+    }
+}
+
+#[test]
 fn a_longest_life_ends_credentials_that_were_made_before_it() {
     let mut history = History::of(&[]);
     for (number, expires) in [(1, None), (2, Some(START.plus_seconds(5_000)))] {

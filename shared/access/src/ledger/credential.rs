@@ -110,7 +110,10 @@ fn issue(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, credential: Crede
     if credential.expires.is_some_and(|end| end <= now) {
         return Err(Refusal::Invalid("the expiry is in the past".to_owned()));
     }
-    permitted(&tenant.settings.credentials, snapshot, owner, now, &credential)?;
+    // The policy bounds what opens something; a decoy lies and waits for as long as it takes.
+    if credential.decoy.is_none() {
+        permitted(&tenant.settings.credentials, snapshot, owner, now, &credential)?;
+    }
     Ok(vec![Event::CredentialIssued(credential)])
 }
 
@@ -135,7 +138,7 @@ fn permitted(
         ));
     }
     let live = live_of(snapshot, owner)
-        .filter(|held| held.end(policy).is_none_or(|end| now < end))
+        .filter(|held| held.decoy.is_none() && held.end(policy).is_none_or(|end| now < end))
         .count();
     match policy.max_live {
         Some(most) if live >= usize::try_from(most).unwrap_or(usize::MAX) => Err(Refusal::NotNow(format!(
