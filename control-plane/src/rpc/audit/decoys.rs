@@ -75,7 +75,7 @@ fn alert(held: &Credential, edge: &str, record: &AuditRecord) -> Alert {
         ("route", Some(plain(&record.route))),
         ("model", record.model_requested.as_deref().map(plain)),
         ("request_id", Some(plain(&record.request_id))),
-        ("time", Some(record.time.as_micros().to_string())),
+        ("time_us", Some(record.time.as_micros().to_string())),
         ("label", Some(label).filter(|label| !label.is_empty())),
     ];
     let evidence: BTreeMap<Arc<str>, Arc<str>> = known
