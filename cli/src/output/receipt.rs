@@ -80,6 +80,11 @@ impl ReceiptView {
         let missing = self.edges.iter().filter(|edge| !edge.applied).count();
         Ok(match (applied, self.edges.len()) {
             (true, 0) => format!("Committed at position {}; no edge is known.\n", self.position),
+            // An edge that has said goodbye is not waited for: it catches up before it serves again.
+            (true, _) if missing > 0 => format!(
+                "{edges}\nEvery running edge has applied position {}; those that have stopped ({missing}) will when started.\n",
+                self.position
+            ),
             (true, _) => format!("{edges}\nEvery edge has applied position {}.\n", self.position),
             (false, all) => format!(
                 "{edges}\nCommitted at position {}, but {missing} of {all} edges have not applied it yet.\n",

@@ -129,6 +129,23 @@ fn an_edge_that_lags_makes_the_write_incomplete() {
 }
 
 #[test]
+fn an_edge_that_has_stopped_is_not_said_to_have_applied_the_write() {
+    let mut receipt = receipt(true);
+    let mut stopped = receipt.edges[0].clone();
+    stopped.applied = false;
+    receipt.edges.push(stopped);
+    let view = ReceiptView::new(receipt, true);
+    assert!(view.complete());
+    let text = view.text(None).unwrap();
+    assert!(
+        text.ends_with(
+            "Every running edge has applied position 7; those that have stopped (1) will when started.\n"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_key_stands_beside_its_credential_in_json() {
     let (text, _) = written(Format::Json, true);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
