@@ -75,7 +75,7 @@ pub struct Arguments {
     #[arg(long, env = "TURNPIKE_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// Private networks in which tenants' issuers may be asked for keys and about tokens, such as 10.1.0.0/16. Absent:
-    /// none, and on loopback only what `http://` names.
+    /// addresses on the internet and, over `http://`, this machine's own.
     #[arg(long, env = "TURNPIKE_ISSUER_NETWORKS", value_delimiter = ',')]
     pub issuer_networks: Vec<IpNet>,
     /// The one-time token for the first administrator. Absent: where there is none yet, a token is made and written

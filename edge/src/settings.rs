@@ -87,7 +87,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
 
     /// Private networks in which tenants' issuers may be asked for keys and about tokens, such as 10.1.0.0/16. Absent:
-    /// addresses on the internet, and this machine's own
+    /// addresses on the internet and, over `http://`, this machine's own
     #[arg(long, env = "TURNPIKE_ISSUER_NETWORKS", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub issuer_networks: Vec<IpNet>,
 
