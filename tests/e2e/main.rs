@@ -17,6 +17,7 @@ mod edge;
 mod grpc;
 mod issuers;
 mod leaks;
+mod login;
 mod outage;
 mod own_tokens;
 mod story;

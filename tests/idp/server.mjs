@@ -8,6 +8,7 @@
 //   POST /control/sign     {"claims", "header"}   any JWT at all, signed by the present RSA key
 //   POST /control/browse   {"url", "leave": true} what a person's browser does: follows redirects, sends forms, consents;
 //                                                 stops at the first URL of somebody else unless it is to leave as well
+//   POST /control/regroup  {"account", "groups"}  the groups that an account is in from now on
 //   GET  /control/calls                           how often each path was asked for
 import * as http from 'node:http';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -163,6 +164,7 @@ const control = {
     return { token: await jwt.sign(await importJWK(key, key.alg)) };
   },
   browse,
+  regroup: ({ account, groups }) => Object.assign(ACCOUNTS[account], { groups }),
   calls: () => calls,
 };
 

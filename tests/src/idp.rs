@@ -172,6 +172,12 @@ impl Idp {
         self.control("rotate", json!({"forget": true})).await;
     }
 
+    /// The groups that an account is in from now on, as its next tokens say.
+    pub async fn regroup(&self, account: &str, groups: &[&str]) {
+        self.control("regroup", json!({"account": account, "groups": groups}))
+            .await;
+    }
+
     /// RFC 7009.
     pub async fn revoke(&self, token: &str, client: &str) {
         let request = self.post("/token/revocation", &[("token", token)]);
