@@ -52,6 +52,31 @@ async fn an_honest_token_of_every_algorithm_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_token_that_begins_or_ends_like_a_remembered_one_is_not_taken_for_it() {
+    let pair = Pair::ed();
+    let world = World::of(profile(given(&[pair.jwk("k")])));
+    let tokens = tokens();
+    let good = pair.token(Algorithm::EdDSA, "k", &claims());
+    let pending = tokens.prepare(&world.0, &good, None).unwrap();
+    tokens.verify(pending, NOW).await.unwrap();
+    assert!(tokens.remembered(&good, NOW).is_some());
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let forged = unsigned(
+        r#"{"alg":"EdDSA","kid":"k"}"#,
+        &claims_with(json!({"sub": "root"})),
+    );
+    for other in [
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode([1; 64])),
+        format!("{forged}.{signature}"),
+        good[..good.len() - 1].to_owned(),
+        format!("{good}A"),
+    ] {
+        assert!(tokens.remembered(&other, NOW).is_none(), "{other}");
+        assert!(present_to(&world, &other).await.is_err(), "{other}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_without_a_signature_is_refused() {
     let pair = Pair::p256();
     for alg in ["none", "None", "NONE", "nonE"] {
