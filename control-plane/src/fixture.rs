@@ -148,6 +148,7 @@ pub(crate) fn grant(grant: &str, user: &str, role: &str) -> Command {
         selector: Selector::default(),
         conditions: Conditions::default(),
         reason: None,
+        owner: None,
     })
 }
 

@@ -2,7 +2,11 @@
 //!
 //! The pure function on the folded log, `explain`, and a live edge must all give the verdict that is written there.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,7 +30,7 @@ use turnpike_tests::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fixture {
-    /// `turnpike` commands, without the name of the program.
+    /// `turnpike` commands, without the name of the program. `{today}` and `{another-day}` stand for days of the week.
     state: Vec<String>,
     /// Keys by a name for the questions: the flags of `credential create`.
     keys: BTreeMap<String, String>,
@@ -151,6 +155,16 @@ fn enforced(row: &Value) -> Verdict {
     }
 }
 
+/// The days in UTC on which the test can run, should it pass midnight meanwhile; and one on which it can't.
+fn days() -> (String, String) {
+    let day = |ahead: u64| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let names = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
+        names[usize::try_from((since.as_secs() / 86_400 + ahead) % 7).unwrap()]
+    };
+    (format!("{},{}", day(0), day(1)), day(3).to_owned())
+}
+
 async fn set_up(production: &Production, tenant: &str, fixture: &Fixture) -> (Cli, BTreeMap<String, Key>) {
     let made = production
         .operator
@@ -158,8 +172,12 @@ async fn set_up(production: &Production, tenant: &str, fixture: &Fixture) -> (Cl
         .await;
     let admin = production.admin.by(made["key"].as_str().unwrap());
     production.catalogue(&admin).await;
+    let (today, another) = days();
     for command in &fixture.state {
-        admin.words(command).await;
+        let command = command
+            .replace("{today}", &today)
+            .replace("{another-day}", &another);
+        admin.words(&command).await;
     }
     let mut keys = BTreeMap::new();
     for (name, flags) in &fixture.keys {

@@ -105,6 +105,7 @@ fn catalogue(recorder: &mut Recorder, base_url: &str) -> Result<Vec<Name>, Box<d
         sealed_secret: None,
         api_version: None,
         catalogue: Catalogue::Closed,
+        tags: Default::default(),
     };
     recorder.record(&Event::ProviderCreated {
         name: provider.clone(),
@@ -136,6 +137,7 @@ fn catalogue(recorder: &mut Recorder, base_url: &str) -> Result<Vec<Name>, Box<d
             },
             conditions: Default::default(),
             reason: None,
+            owner: None,
         }))?;
         teams.push(name);
     }

@@ -8,7 +8,7 @@ use turnpike_proto::admin::v1::{
 
 use super::{
     grant::GrantView,
-    value::{resource, some},
+    value::{pair, resource, some},
 };
 use crate::{
     failure::Failure,
@@ -38,6 +38,15 @@ pub(super) struct Question {
     /// With which other resource
     #[arg(long, value_name = "KIND:NAME", value_parser = resource)]
     resource: Option<ResourcePattern>,
+    /// The other resource's family
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    family: String,
+    /// The other resource's environment
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    environment: String,
+    /// A tag of the other resource; may be given again
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
     /// With the scope of this credential, by its id
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     credential: String,
@@ -153,6 +162,9 @@ impl Question {
             client,
             at,
             accept_fallback,
+            family,
+            environment,
+            tags,
         } = self;
         let time_us = at.map(|when| when.ahead(moment::now()));
         AccessRequest {
@@ -164,6 +176,9 @@ impl Question {
             client,
             time_us,
             accept_fallback,
+            family,
+            environment,
+            tags: tags.into_iter().collect(),
         }
     }
 }

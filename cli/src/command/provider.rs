@@ -1,5 +1,7 @@
 //! `turnpike provider`.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use turnpike_proto::admin::v1::{
@@ -7,7 +9,7 @@ use turnpike_proto::admin::v1::{
     provider_service_client::ProviderServiceClient,
 };
 
-use super::value::{Delete, Limit, SecretSource, some};
+use super::value::{Delete, Limit, SecretSource, pair, some};
 use crate::{
     failure::Failure,
     moment,
@@ -49,6 +51,9 @@ pub(super) struct Create {
     /// Whether any model name exists under it, or those alone that are listed
     #[arg(long, value_parser = ["open", "closed"], default_value = "open")]
     catalogue: String,
+    /// A tag, of the models too that have no such tag of their own; may be given again
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
     #[command(flatten)]
     secret: SecretSource,
     #[command(flatten)]
@@ -68,6 +73,12 @@ pub(super) struct Update {
     /// Whether any model name exists under it, or those alone that are listed
     #[arg(long, value_parser = ["open", "closed"])]
     catalogue: Option<String>,
+    /// A tag; may be given again. The tags given take the place of all tags
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
+    /// Take away all tags
+    #[arg(long, conflicts_with = "tags")]
+    no_tags: bool,
     #[command(flatten)]
     secret: SecretSource,
     /// Forget its secret
@@ -85,6 +96,7 @@ struct ProviderView {
     api_version: Option<String>,
     catalogue: String,
     has_secret: bool,
+    tags: BTreeMap<String, String>,
     created: Option<String>,
 }
 
@@ -103,6 +115,7 @@ impl From<wire::Provider> for ProviderView {
             catalogue,
             has_secret,
             created_us,
+            tags,
         } = provider;
         let api_version = some(api_version);
         Self {
@@ -112,6 +125,7 @@ impl From<wire::Provider> for ProviderView {
             api_version,
             catalogue,
             has_secret,
+            tags,
             created: moment::text(created_us),
         }
     }
@@ -168,6 +182,7 @@ impl Create {
             base_url,
             api_version,
             catalogue,
+            tags,
             secret,
             wait,
         } = self;
@@ -177,6 +192,7 @@ impl Create {
             base_url,
             api_version,
             catalogue,
+            tags: tags.into_iter().collect(),
             ..Default::default()
         };
         Ok(CreateProviderRequest {
@@ -197,6 +213,8 @@ impl Update {
             base_url,
             api_version,
             catalogue,
+            tags,
+            no_tags,
             secret,
             no_secret,
             wait,
@@ -213,6 +231,8 @@ impl Update {
             catalogue,
             secret,
             options: session.options(wait),
+            replace_tags: no_tags || !tags.is_empty(),
+            tags: tags.into_iter().collect(),
         })
     }
 }

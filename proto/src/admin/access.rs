@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
-use turnpike_access::id::{Id, Name, Principal, Timestamp};
+use turnpike_access::{
+    id::{Id, Name, Principal, Timestamp},
+    pattern::Tags,
+};
 
 use super::v1;
 use crate::{
     ConversionError,
-    field::{moment, optional, parse},
+    field::{moment, optional, parse, tags},
 };
 
 /// What the question is about.
@@ -21,6 +24,12 @@ pub enum AskedResource {
         kind: Name,
         /// Its name.
         name: String,
+        /// Its family.
+        family: Option<Name>,
+        /// Its environment.
+        environment: Option<Name>,
+        /// Its tags.
+        tags: Tags,
     },
 }
 
@@ -56,6 +65,9 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
             client,
             time_us,
             accept_fallback,
+            family,
+            environment,
+            tags: pairs,
         } = request;
         if action.is_empty() {
             return Err(ConversionError::new(
@@ -63,6 +75,11 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
                 "is missing; name one such as inference.chat",
             ));
         }
+        let facts = (
+            optional("family", &family)?,
+            optional("environment", &environment)?,
+            tags(pairs),
+        );
         let client = match client.as_str() {
             "" => None,
             text => Some(parse("client", text)?),
@@ -70,7 +87,7 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
         Ok(Self {
             principal: parse("principal", &principal)?,
             action,
-            resource: read_resource(model, resource)?,
+            resource: read_resource(model, resource, facts)?,
             credential: optional("credential", &credential)?,
             client,
             time: moment(time_us),
@@ -82,12 +99,21 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
 fn read_resource(
     model: String,
     resource: Option<v1::ResourcePattern>,
+    (family, environment, tags): (Option<Name>, Option<Name>, Tags),
 ) -> Result<AskedResource, ConversionError> {
+    let told = family.is_some() || environment.is_some() || !tags.is_empty();
     match (model.is_empty(), resource) {
+        (false, None) if told => Err(ConversionError::new(
+            "model",
+            "has the family, environment and tags of the catalogue; leave them out",
+        )),
         (false, None) => Ok(AskedResource::Model(model)),
         (true, Some(v1::ResourcePattern { kind, name })) => Ok(AskedResource::Other {
             kind: parse("resource.kind", &kind)?,
             name,
+            family,
+            environment,
+            tags,
         }),
         _ => Err(ConversionError::new(
             "model",

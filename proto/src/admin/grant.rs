@@ -12,7 +12,7 @@ use turnpike_access::{
 use super::{Page, Write, v1};
 use crate::{
     ConversionError,
-    field::{known, optional, parse, required, text},
+    field::{known, optional, parse, required, shown, text},
 };
 
 /// A grant to be made; its id is the server's to give.
@@ -26,6 +26,7 @@ pub struct NewGrant {
     selector: Selector,
     conditions: Conditions,
     reason: Option<Arc<str>>,
+    owner: Option<Subject>,
 }
 
 impl NewGrant {
@@ -39,6 +40,7 @@ impl NewGrant {
             selector: self.selector,
             conditions: self.conditions,
             reason: self.reason,
+            owner: self.owner,
         }
     }
 }
@@ -58,6 +60,7 @@ impl TryFrom<v1::CreateGrantRequest> for NewGrant {
             reason,
             created_us: _,
             created_by: _,
+            owner,
         } = required("grant", grant)?;
         let selector = Selector::try_from(selector.unwrap_or_default());
         let conditions = Conditions::try_from(conditions.unwrap_or_default());
@@ -69,6 +72,7 @@ impl TryFrom<v1::CreateGrantRequest> for NewGrant {
             selector: selector.map_err(|error: ConversionError| error.within("grant.selector"))?,
             conditions: conditions.map_err(|error: ConversionError| error.within("grant.conditions"))?,
             reason: known(reason),
+            owner: optional("grant.owner", &owner)?,
         })
     }
 }
@@ -91,6 +95,7 @@ impl From<&HeldGrant> for v1::Grant {
             selector,
             conditions,
             reason,
+            owner,
         } = &held.grant;
         let effect = match effect {
             Effect::Allow => "allow",
@@ -106,6 +111,7 @@ impl From<&HeldGrant> for v1::Grant {
             reason: text(reason.as_ref()),
             created_us: held.created.as_micros(),
             created_by: held.created_by.to_string(),
+            owner: shown(owner.as_ref()),
         }
     }
 }

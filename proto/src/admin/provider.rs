@@ -3,12 +3,13 @@
 use turnpike_access::{
     id::Name,
     model::{Catalogue, Provider, ProviderProfile},
+    pattern::Tags,
 };
 
 use super::{Write, v1};
 use crate::{
     ConversionError,
-    field::{known, parse, required, text},
+    field::{known, pairs, parse, required, tags, text},
 };
 
 /// A provider to be added.
@@ -41,6 +42,7 @@ impl TryFrom<v1::CreateProviderRequest> for NewProvider {
             catalogue,
             has_secret: _,
             created_us: _,
+            tags: pairs,
         } = required("provider", provider)?;
         Ok(Self {
             name: parse("provider.name", &name)?,
@@ -50,6 +52,7 @@ impl TryFrom<v1::CreateProviderRequest> for NewProvider {
                 sealed_secret: None,
                 api_version: known(api_version),
                 catalogue: read_catalogue("provider.catalogue", &catalogue)?,
+                tags: tags(pairs),
             },
             secret,
             write: options.try_into()?,
@@ -80,6 +83,7 @@ pub struct ProviderChange {
     base_url: Option<String>,
     api_version: Option<String>,
     catalogue: Option<Catalogue>,
+    tags: Option<Tags>,
 }
 
 impl TryFrom<v1::UpdateProviderRequest> for ProviderChange {
@@ -93,7 +97,15 @@ impl TryFrom<v1::UpdateProviderRequest> for ProviderChange {
             catalogue,
             secret,
             options,
+            tags: pairs,
+            replace_tags,
         } = request;
+        if !replace_tags && !pairs.is_empty() {
+            return Err(ConversionError::new(
+                "tags",
+                "are given without replace_tags; set it to replace all tags",
+            ));
+        }
         Ok(Self {
             name: parse("name", &name)?,
             secret: match secret {
@@ -107,6 +119,7 @@ impl TryFrom<v1::UpdateProviderRequest> for ProviderChange {
             catalogue: catalogue
                 .map(|word| read_catalogue("catalogue", &word))
                 .transpose()?,
+            tags: replace_tags.then(|| tags(pairs)),
         })
     }
 }
@@ -120,6 +133,7 @@ impl ProviderChange {
             sealed_secret,
             api_version,
             catalogue,
+            tags,
         } = from.clone();
         ProviderProfile {
             kind,
@@ -127,6 +141,7 @@ impl ProviderChange {
             sealed_secret,
             api_version: self.api_version.clone().map_or(api_version, known),
             catalogue: self.catalogue.unwrap_or(catalogue),
+            tags: self.tags.clone().unwrap_or(tags),
         }
     }
 }
@@ -153,6 +168,7 @@ impl From<&Provider> for v1::Provider {
             sealed_secret,
             api_version,
             catalogue,
+            tags,
         } = profile;
         let catalogue = match catalogue {
             Catalogue::Open => "open",
@@ -166,6 +182,7 @@ impl From<&Provider> for v1::Provider {
             catalogue: catalogue.to_owned(),
             has_secret: sealed_secret.is_some(),
             created_us: created.as_micros(),
+            tags: pairs(tags),
         }
     }
 }

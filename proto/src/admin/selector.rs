@@ -21,7 +21,11 @@ impl TryFrom<v1::Selector> for Selector {
             families,
             environment,
             tags,
+            match_tags,
         } = selector;
+        if match_tags.iter().any(String::is_empty) {
+            return Err(ConversionError::new("match_tags", "holds an empty key"));
+        }
         Ok(Self {
             resources: resources
                 .into_iter()
@@ -36,6 +40,7 @@ impl TryFrom<v1::Selector> for Selector {
                 .into_iter()
                 .map(TagTest::try_from)
                 .collect::<Result<_, _>>()?,
+            match_tags: match_tags.into_iter().map(Into::into).collect(),
         })
     }
 }
@@ -47,12 +52,14 @@ impl From<&Selector> for v1::Selector {
             families,
             environment,
             tags,
+            match_tags,
         } = selector;
         Self {
             resources: resources.iter().map(v1::ResourcePattern::from).collect(),
             families: texts(families),
             environment: environment.as_ref().map(v1::SetTest::from),
             tags: tags.iter().map(v1::TagTest::from).collect(),
+            match_tags: texts(match_tags),
         }
     }
 }
@@ -149,6 +156,7 @@ impl TryFrom<v1::Conditions> for Conditions {
             not_before_us,
             expires_us,
             max_token_age_seconds,
+            schedules,
         } = conditions;
         Ok(Self {
             methods: all("methods", methods)?,
@@ -156,6 +164,7 @@ impl TryFrom<v1::Conditions> for Conditions {
             networks: networks("networks", given)?,
             not_before: moment(not_before_us),
             expires: moment(expires_us),
+            schedules: all("schedules", schedules)?,
         })
     }
 }
@@ -168,6 +177,7 @@ impl From<&Conditions> for v1::Conditions {
             networks,
             not_before,
             expires,
+            schedules,
         } = conditions;
         Self {
             methods: texts(methods),
@@ -175,6 +185,7 @@ impl From<&Conditions> for v1::Conditions {
             networks: texts(networks),
             not_before_us: micros(*not_before),
             expires_us: micros(*expires),
+            schedules: texts(schedules),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     digest::{KeyDigest, Peppers},
     grant::{AuthMethod, Circumstances},
     id::{Name, Principal, Timestamp},
+    pattern::Tags,
     snapshot::{HeldAccount, HeldGrant, Snapshot, Tenant},
     token::VerifiedToken,
 };
@@ -51,6 +52,11 @@ impl<'s> Caller<'s> {
             method,
             token: None,
         }
+    }
+
+    /// The tags of its account.
+    pub fn tags(&self) -> Option<&'s Tags> {
+        self.account.map(|held| &held.account.profile.tags)
     }
 
     /// The circumstances of a request of this caller.

@@ -109,7 +109,7 @@ pub enum Mismatch {
 /// Decides. Nothing configured means no; a matching deny wins over every allow; a credential's scope only narrows.
 pub fn decide<'s>(snapshot: &'s Snapshot, caller: &Caller<'s>, request: &Request<'_>) -> Decision<'s> {
     conclude(snapshot, caller, request, candidates(caller), |held| {
-        examine(held, request).is_ok()
+        examine(held, caller, request).is_ok()
     })
 }
 
@@ -199,8 +199,9 @@ impl<'s, 'a> Standing<'s, 'a> {
             resource,
             circumstances: self.circumstances,
         };
+        let tags = caller.tags();
         conclude(snapshot, caller, &request, self.grants.iter().copied(), |held| {
-            held.grant.selector.covers(&resource).is_ok()
+            held.grant.selector.covers(&resource, tags).is_ok()
         })
     }
 }
@@ -223,13 +224,13 @@ pub(crate) fn candidates<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s He
 }
 
 /// Whether a grant matches a request, or what it fails first.
-pub(crate) fn examine(held: &HeldGrant, request: &Request<'_>) -> Result<(), Mismatch> {
+pub(crate) fn examine(held: &HeldGrant, caller: &Caller<'_>, request: &Request<'_>) -> Result<(), Mismatch> {
     if !held.role.covers(request.action) {
         return Err(Mismatch::Role);
     }
     held.grant
         .selector
-        .covers(&request.resource)
+        .covers(&request.resource, caller.tags())
         .map_err(Mismatch::Selector)?;
     held.grant
         .conditions

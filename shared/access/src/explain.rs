@@ -30,7 +30,7 @@ pub struct Considered<'s> {
 pub fn explain<'s>(snapshot: &'s Snapshot, caller: &Caller<'s>, request: &Request<'_>) -> Explanation<'s> {
     let considered = candidates(caller).map(|held| Considered {
         held,
-        mismatch: examine(held, request).err(),
+        mismatch: examine(held, caller, request).err(),
     });
     let mut considered: Vec<_> = considered.collect();
     considered.sort_by_key(|one| distance(one.mismatch.as_ref()));
@@ -45,10 +45,15 @@ fn distance(mismatch: Option<&Mismatch>) -> u8 {
     match mismatch {
         None => 0,
         Some(Mismatch::Condition(_)) => 1,
-        Some(Mismatch::Selector(SelectorMismatch::Tag(_))) => 2,
-        Some(Mismatch::Selector(SelectorMismatch::Environment)) => 3,
-        Some(Mismatch::Selector(SelectorMismatch::Family)) => 4,
-        Some(Mismatch::Selector(SelectorMismatch::Resource)) => 5,
+        Some(Mismatch::Selector(part)) => match part {
+            SelectorMismatch::Tag(_)
+            | SelectorMismatch::CallerTagMissing(_)
+            | SelectorMismatch::ResourceTagMissing(_)
+            | SelectorMismatch::TagDiffers(_) => 2,
+            SelectorMismatch::Environment => 3,
+            SelectorMismatch::Family => 4,
+            SelectorMismatch::Resource => 5,
+        },
         Some(Mismatch::Role) => 6,
     }
 }
@@ -66,15 +71,32 @@ impl Considered<'_> {
                 SelectorMismatch::Family => "it is about other families".to_owned(),
                 SelectorMismatch::Environment => "it is about another environment".to_owned(),
                 SelectorMismatch::Tag(key) => format!("the tag {key} is not what it asks for"),
+                SelectorMismatch::CallerTagMissing(key) => {
+                    format!("it asks for the same tag {key}, and the caller has none")
+                }
+                SelectorMismatch::ResourceTagMissing(key) => {
+                    format!("it asks for the same tag {key}, and the resource has none")
+                }
+                SelectorMismatch::TagDiffers(key) => {
+                    format!("it asks for the same tag {key}, and the resource's is another than the caller's")
+                }
             },
-            (Some(Mismatch::Condition(condition)), _) => match condition {
-                ConditionMismatch::Method => "it asks for another authentication method",
-                ConditionMismatch::TokenAge => "it asks for a token that was issued more recently",
-                ConditionMismatch::Network => "it is for other networks",
-                ConditionMismatch::NotYet => "it has not begun",
-                ConditionMismatch::Expired => "it has expired",
+            (Some(Mismatch::Condition(condition)), _) => self.condition(*condition),
+        }
+    }
+
+    fn condition(&self, mismatch: ConditionMismatch) -> String {
+        match mismatch {
+            ConditionMismatch::Method => "it asks for another authentication method".to_owned(),
+            ConditionMismatch::TokenAge => "it asks for a token that was issued more recently".to_owned(),
+            ConditionMismatch::Network => "it is for other networks".to_owned(),
+            ConditionMismatch::NotYet => "it has not begun".to_owned(),
+            ConditionMismatch::Expired => "it has expired".to_owned(),
+            ConditionMismatch::Schedule => {
+                let schedules = self.held.grant.conditions.schedules.iter();
+                let hours: Vec<String> = schedules.map(ToString::to_string).collect();
+                format!("it is for other hours: {}", hours.join("; "))
             }
-            .to_owned(),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{Id, InvalidName, Name, Principal, Timestamp},
     pattern::Selector,
+    schedule::Schedule,
 };
 
 /// Who is granted something: `user:alice`, `virtual-account:bot`, `team:payments`, `group:okta/engineers`.
@@ -198,6 +199,9 @@ pub struct Conditions {
     /// Not from this moment on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// In the hours of one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
 }
 
 /// The circumstances of a request that conditions look at.
@@ -228,6 +232,8 @@ pub enum ConditionMismatch {
     NotYet,
     /// No longer.
     Expired,
+    /// At another hour of the week.
+    Schedule,
 }
 
 impl Conditions {
@@ -239,6 +245,7 @@ impl Conditions {
             networks,
             not_before,
             expires,
+            schedules,
         } = self;
         let Circumstances {
             now,
@@ -260,10 +267,13 @@ impl Conditions {
         if !max_token_age_seconds.is_none_or(young) {
             return Err(ConditionMismatch::TokenAge);
         }
-        if in_networks(networks, *client) {
+        if !in_networks(networks, *client) {
+            return Err(ConditionMismatch::Network);
+        }
+        if schedules.is_empty() || schedules.iter().any(|one| one.includes(*now)) {
             Ok(())
         } else {
-            Err(ConditionMismatch::Network)
+            Err(ConditionMismatch::Schedule)
         }
     }
 }
@@ -297,4 +307,7 @@ pub struct Grant {
     /// Why, for whoever reviews it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,
+    /// The principal or team that answers for it; absent: whoever made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Subject>,
 }

@@ -8,6 +8,7 @@ use crate::{
     event::Event,
     grant::{Effect, Grant, Subject},
     id::{Name, Principal, Timestamp, check_label},
+    pattern::Tags,
     role,
     snapshot::{Snapshot, Tenant},
     tenant::TenantSettings,
@@ -136,6 +137,7 @@ fn bootstrap(snapshot: &Snapshot, tenant: &Name, administrator: Name, credential
         selector: Default::default(),
         conditions: Default::default(),
         reason: Some(Arc::from("the first administrator")),
+        owner: None,
     };
     Ok(vec![
         Event::TenantCreated(TenantSettings::default()),
@@ -199,6 +201,11 @@ fn check_text(text: Option<&Arc<str>>, what: &str) -> Result<(), Refusal> {
         )),
         _ => Ok(()),
     }
+}
+
+fn check_tags(tags: &Tags) -> Result<(), Refusal> {
+    tags.iter()
+        .try_for_each(|(key, value)| label(key, "tag key").and_then(|()| label(value, "tag value")))
 }
 
 fn label(text: &str, what: &'static str) -> Result<(), Refusal> {

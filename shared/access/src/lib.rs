@@ -30,6 +30,7 @@ pub mod model;
 pub mod pattern;
 pub mod resolve;
 pub mod role;
+pub mod schedule;
 pub mod snapshot;
 pub mod table;
 pub mod tenant;

@@ -80,6 +80,9 @@ pub struct ProviderProfile {
     /// Which of its models exist.
     #[serde(default)]
     pub catalogue: Catalogue,
+    /// Its own, and those of its models where they have no such key.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// A provider as it is held.

@@ -161,9 +161,12 @@ pub struct Selector {
     /// What the tags must be, all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<TagTest>,
+    /// The keys of tags of which the resource must have the same as the caller. One that is missing is the same as none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub match_tags: Vec<Arc<str>>,
 }
 
-/// What an action is judged on. Models have all parts, other resources a type and a name.
+/// What an action is judged on. Models have all parts; other resources a type and a name, and what else is told of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
     /// `model`, `tenant`, `credential` …
@@ -176,6 +179,8 @@ pub struct Resource<'a> {
     pub environment: Option<&'a Name>,
     /// The tags.
     pub tags: Option<&'a Tags>,
+    /// The tags that count where its own have no such key: a model's provider's.
+    pub inherited: Option<&'a Tags>,
 }
 
 impl<'a> Resource<'a> {
@@ -187,11 +192,14 @@ impl<'a> Resource<'a> {
             family: None,
             environment: None,
             tags: None,
+            inherited: None,
         }
     }
 
-    fn tag(&self, key: &str) -> Option<&'a str> {
-        self.tags?.get(key).map(AsRef::as_ref)
+    /// The value of a tag, its own or an inherited one.
+    pub fn tag(&self, key: &str) -> Option<&'a str> {
+        let own = self.tags.and_then(|tags| tags.get(key));
+        own.or_else(|| self.inherited?.get(key)).map(AsRef::as_ref)
     }
 }
 
@@ -206,16 +214,23 @@ pub enum SelectorMismatch {
     Environment,
     /// The named tag has another value.
     Tag(Arc<str>),
+    /// The caller has no such tag, and should have the resource's.
+    CallerTagMissing(Arc<str>),
+    /// The resource has no such tag, and should have the caller's.
+    ResourceTagMissing(Arc<str>),
+    /// Caller and resource have different values of the named tag.
+    TagDiffers(Arc<str>),
 }
 
 impl Selector {
-    /// Whether the resource is covered, or which part it fails first.
-    pub fn covers(&self, resource: &Resource<'_>) -> Result<(), SelectorMismatch> {
+    /// Whether the resource is covered for a caller with these tags, or which part it fails first.
+    pub fn covers(&self, resource: &Resource<'_>, caller: Option<&Tags>) -> Result<(), SelectorMismatch> {
         let Self {
             resources,
             families,
             environment,
             tags,
+            match_tags,
         } = self;
         let named =
             |one: &ResourcePattern| one.kind.as_str() == resource.kind && one.name.matches(resource.name);
@@ -232,8 +247,24 @@ impl Selector {
         }
         match tags.iter().find(|one| !one.test.passes(resource.tag(&one.key))) {
             Some(failed) => Err(SelectorMismatch::Tag(failed.key.clone())),
-            None => Ok(()),
+            None => match_tags
+                .iter()
+                .try_for_each(|key| matches_caller(key, resource, caller)),
         }
+    }
+}
+
+fn matches_caller(
+    key: &Arc<str>,
+    resource: &Resource<'_>,
+    caller: Option<&Tags>,
+) -> Result<(), SelectorMismatch> {
+    let of_caller = caller.and_then(|tags| tags.get(key)).map(AsRef::as_ref);
+    match (of_caller, resource.tag(key)) {
+        (None, _) => Err(SelectorMismatch::CallerTagMissing(key.clone())),
+        (_, None) => Err(SelectorMismatch::ResourceTagMissing(key.clone())),
+        (Some(own), Some(other)) if own == other => Ok(()),
+        _ => Err(SelectorMismatch::TagDiffers(key.clone())),
     }
 }
 

@@ -28,6 +28,7 @@ impl<'s> ResolvedModel<'s> {
             family: profile.and_then(|profile| profile.family.as_ref()),
             environment: profile.and_then(|profile| profile.environment.as_ref()),
             tags: profile.map(|profile| &profile.tags),
+            inherited: Some(&self.provider.profile.tags),
         }
     }
 

@@ -9,6 +9,7 @@ use turnpike_access::{
     grant::{Effect, Grant},
     id::{Id, Name, Principal, Timestamp},
     model::{Catalogue, Fallback, ModelProfile, Prices, ProviderKind, ProviderProfile},
+    pattern::Tags,
     role::Role,
     tenant::{AccountProfile, TeamProfile, TenantSettings},
 };
@@ -74,11 +75,13 @@ fn furnish(tenant: Name) -> Vec<Step> {
     };
     let provider = |name: &&str| Command::CreateProvider {
         name: name.parse().unwrap(),
-        profile: provider(if *name == "open" {
-            Catalogue::Open
-        } else {
-            Catalogue::Closed
-        }),
+        profile: match *name {
+            "open" => provider(
+                Catalogue::Open,
+                Tags::from([(Arc::from("customer"), Arc::from("a"))]),
+            ),
+            _ => provider(Catalogue::Closed, Tags::default()),
+        },
     };
     let entry = |(index, name): (usize, &&str)| Command::CreateModel {
         id: model(name),
@@ -117,6 +120,7 @@ pub(crate) fn create_grant(dice: &mut Dice<'_>, tenant: &Name) -> Command {
         selector: dice.selector(),
         conditions: dice.conditions(),
         reason: None,
+        owner: None,
     })
 }
 
@@ -175,12 +179,12 @@ fn on_catalogue(dice: &mut Dice<'_>, tenant: &Name) -> Command {
     match dice.below(10) {
         0 => Command::CreateProvider {
             name,
-            profile: provider(Catalogue::Open),
+            profile: provider(Catalogue::Open, dice.tags()),
         },
         1 => Command::UpdateProvider {
             name,
-            from: provider(Catalogue::Open),
-            to: provider([Catalogue::Open, Catalogue::Closed][dice.below(2)]),
+            from: provider(Catalogue::Open, Tags::default()),
+            to: provider([Catalogue::Open, Catalogue::Closed][dice.below(2)], dice.tags()),
         },
         2 => Command::DeleteProvider { name },
         3 => Command::CreateModel {
@@ -244,13 +248,14 @@ fn role(name: &str, action: &str) -> Role {
     }
 }
 
-fn provider(catalogue: Catalogue) -> ProviderProfile {
+fn provider(catalogue: Catalogue, tags: Tags) -> ProviderProfile {
     ProviderProfile {
         kind: ProviderKind::Openai,
         base_url: Arc::from("https://models.example/v1"),
         sealed_secret: None,
         api_version: None,
         catalogue,
+        tags,
     }
 }
 

@@ -258,6 +258,7 @@ proptest! {
             selector: Default::default(),
             conditions: Default::default(),
             reason: None,
+            owner: None,
         };
         let _ = perform(&mut history, "acme", Command::CreateGrant(grant));
         if perform(&mut history, "acme", Command::DeleteIssuer { name: name.clone() }).is_err() {

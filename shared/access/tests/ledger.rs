@@ -149,6 +149,7 @@ fn a_grant_that_names_nobody_is_refused() {
             selector: Default::default(),
             conditions: Default::default(),
             reason: None,
+            owner: None,
         };
         let refused = perform(&mut history, Command::CreateGrant(grant));
         assert!(

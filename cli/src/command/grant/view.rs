@@ -18,12 +18,15 @@ pub(in crate::command) struct GrantView {
     not_environments: Vec<String>,
     tags: Vec<String>,
     not_tags: Vec<String>,
+    match_tags: Vec<String>,
     networks: Vec<String>,
     methods: Vec<String>,
     max_token_age: Option<String>,
+    schedules: Vec<String>,
     not_before: Option<String>,
     expires: Option<String>,
     reason: Option<String>,
+    owner: String,
     created: Option<String>,
     created_by: String,
 }
@@ -54,12 +57,14 @@ impl From<wire::Grant> for GrantView {
             reason,
             created_us,
             created_by,
+            owner,
         } = grant;
         let wire::Selector {
             resources,
             families,
             environment,
             tags,
+            match_tags,
         } = selector.unwrap_or_default();
         let wire::Conditions {
             methods,
@@ -67,6 +72,7 @@ impl From<wire::Grant> for GrantView {
             not_before_us,
             expires_us,
             max_token_age_seconds,
+            schedules,
         } = conditions.unwrap_or_default();
         let (models, resources): (Vec<_>, Vec<_>) =
             resources.into_iter().partition(|one| one.kind == "model");
@@ -87,12 +93,15 @@ impl From<wire::Grant> for GrantView {
             not_environments,
             tags,
             not_tags,
+            match_tags,
             networks,
             methods,
             max_token_age: max_token_age_seconds.map(|seconds| format!("{seconds}s")),
+            schedules,
             not_before: not_before_us.and_then(moment::text),
             expires: expires_us.and_then(moment::text),
             reason: some(reason),
+            owner: some(owner).unwrap_or_else(|| created_by.clone()),
             created: moment::text(created_us),
             created_by,
         }

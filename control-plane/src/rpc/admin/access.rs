@@ -73,10 +73,21 @@ impl Call {
         };
         match &question.resource {
             AskedResource::Model(model) => Ok(self.explain_model(&caller, question, model, circumstances)),
-            AskedResource::Other { kind, name } => {
+            AskedResource::Other {
+                kind,
+                name,
+                family,
+                environment,
+                tags,
+            } => {
                 let request = decide::Request {
                     action: &question.action,
-                    resource: Resource::named(kind.as_str(), name),
+                    resource: Resource {
+                        family: family.as_ref(),
+                        environment: environment.as_ref(),
+                        tags: Some(tags),
+                        ..Resource::named(kind.as_str(), name)
+                    },
                     circumstances,
                 };
                 Ok(self.told(&caller, &request, &decide(&self.snapshot, &caller, &request)))

@@ -108,6 +108,7 @@ impl Administration {
             selector: Default::default(),
             conditions: Default::default(),
             reason: Some("the tenant's first administrator".into()),
+            owner: None,
         }));
         commands.push(Command::IssueCredential(credential));
         Ok(key)

@@ -221,6 +221,7 @@ fn grant(number: usize, subject: Subject, role: &str, models: &str) -> Event {
         },
         conditions: Default::default(),
         reason: None,
+        owner: None,
     })
 }
 
@@ -231,5 +232,6 @@ fn provider() -> ProviderProfile {
         sealed_secret: None,
         api_version: None,
         catalogue: Catalogue::Open,
+        tags: Default::default(),
     }
 }

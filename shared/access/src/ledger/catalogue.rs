@@ -1,6 +1,6 @@
 //! Commands about providers, models, aliases and fallback rules.
 
-use super::{Handled, Refusal, change, check_text, exists, in_use, label, not_found};
+use super::{Handled, Refusal, change, check_tags, check_text, exists, in_use, label, not_found};
 use crate::{
     command::Command,
     event::Event,
@@ -160,15 +160,12 @@ fn checked_provider(mut profile: ProviderProfile) -> Result<ProviderProfile, Ref
     if let Some(version) = &profile.api_version {
         label(version, "api-version")?;
     }
+    check_tags(&profile.tags)?;
     profile.base_url = url.into();
     Ok(profile)
 }
 
 fn check_model(profile: &ModelProfile) -> Result<(), Refusal> {
     check_text(profile.upstream_name.as_ref(), "upstream name")?;
-    for (key, value) in &profile.tags {
-        label(key, "tag key")?;
-        label(value, "tag value")?;
-    }
-    Ok(())
+    check_tags(&profile.tags)
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Handled, Refusal, account, change, check_text, exists, in_use, is_revoked, label, not_found};
+use super::{
+    Handled, Refusal, account, change, check_tags, check_text, exists, in_use, is_revoked, not_found,
+};
 use crate::{
     command::Command,
     event::Event,
@@ -83,11 +85,7 @@ fn check_profile(profile: &AccountProfile) -> Result<(), Refusal> {
             )));
         }
     }
-    for (key, value) in &profile.tags {
-        label(key, "tag key")?;
-        label(value, "tag value")?;
-    }
-    Ok(())
+    check_tags(&profile.tags)
 }
 
 /// An address or a subject that tokens are mapped by means one account.

@@ -1,6 +1,6 @@
 //! Commands about roles and grants.
 
-use super::{Handled, Refusal, account, change, check_text, exists, in_use, not_found};
+use super::{Handled, Refusal, account, change, check_text, exists, in_use, label, not_found};
 use crate::{
     command::Command,
     event::Event,
@@ -38,16 +38,18 @@ fn create_grant(tenant: &Tenant, now: Timestamp, grant: Grant) -> Handled {
     if tenant.grant(grant.id).is_some() {
         return Err(exists("grant", grant.id));
     }
-    match &grant.subject {
-        Subject::Principal(principal) => {
-            account(tenant, principal)?;
+    is_there(tenant, &grant.subject)?;
+    match &grant.owner {
+        Some(Subject::Group { .. }) => {
+            return Err(Refusal::Invalid(
+                "a grant's owner is a user, a virtual account or a team".to_owned(),
+            ));
         }
-        Subject::Team(name) => {
-            tenant
-                .team(name.as_str())
-                .ok_or_else(|| not_found("team", name))?;
-        }
-        Subject::Group { .. } => {}
+        Some(owner) => is_there(tenant, owner)?,
+        None => {}
+    }
+    for key in &grant.selector.match_tags {
+        label(key, "tag key")?;
     }
     tenant
         .role(grant.role.as_str())
@@ -57,6 +59,17 @@ fn create_grant(tenant: &Tenant, now: Timestamp, grant: Grant) -> Handled {
         return Err(Refusal::Invalid("the grant's expiry is in the past".to_owned()));
     }
     Ok(vec![Event::GrantCreated(grant)])
+}
+
+fn is_there(tenant: &Tenant, subject: &Subject) -> Result<(), Refusal> {
+    match subject {
+        Subject::Principal(principal) => account(tenant, principal).map(|_| ()),
+        Subject::Team(name) => match tenant.team(name.as_str()) {
+            Some(_) => Ok(()),
+            None => Err(not_found("team", name)),
+        },
+        Subject::Group { .. } => Ok(()),
+    }
 }
 
 fn delete_role(tenant: &Tenant, name: Name) -> Handled {
