@@ -109,6 +109,7 @@ impl Dev {
             log: self.log.clone(),
             log_format: telemetry::LogFormat::Text,
             otlp_endpoint: self.otlp_endpoint.clone(),
+            otlp_ca_file: None,
         };
         let told = telemetry::init("turnpike-dev", &telemetry);
         let told = told.map_err(|error| Failure::local(format!("--log or --otlp-endpoint: {error}")))?;

@@ -24,3 +24,4 @@ pub mod process;
 pub mod production;
 pub mod python;
 pub mod raw;
+pub mod upstream;

@@ -4,6 +4,7 @@
 //! the callers; `/metrics` is served by [`crate::operations`].
 
 use std::{
+    path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
     thread,
     time::Duration,
@@ -21,6 +22,7 @@ pub mod propagation;
 mod settings;
 pub mod span;
 
+use export::Collector;
 pub use settings::{LogFormat, Settings};
 
 /// How long [`Telemetry::shutdown`] may take in all.
@@ -45,6 +47,15 @@ pub enum InitError {
     /// The collector's address.
     #[error("--otlp-endpoint: {0}")]
     Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The authorities to trust towards the collector.
+    #[error("--otlp-ca-file: cannot read {path}: {error}")]
+    OtlpAuthorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: std::io::Error,
+    },
     /// The registry behind `/metrics`.
     #[error("metrics: {0}")]
     Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
@@ -63,9 +74,10 @@ pub fn init(service: &'static str, settings: &Settings) -> Result<Telemetry, Ini
         return Ok(installed.clone());
     }
     let registry = Registry::new();
-    let endpoint = settings.otlp_endpoint.as_deref();
-    let tracer = endpoint.map(|to| export::tracer(service, to)).transpose()?;
-    let meters = export::meters(service, &registry, endpoint)?;
+    let collector = Collector::of(settings)?;
+    let tracer = collector.clone().map(|to| export::tracer(service, to));
+    let tracer = tracer.transpose()?;
+    let meters = export::meters(service, &registry, collector)?;
     log::install(settings, tracer.as_ref())?;
     global::set_meter_provider(meters.clone());
     let telemetry = Telemetry {

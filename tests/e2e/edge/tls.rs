@@ -1,7 +1,9 @@
 //! TLS on an edge's own listener, from PEM files, and towards a provider.
 
+use std::sync::Arc;
+
 use rcgen::generate_simple_self_signed;
-use turnpike_tests::{caller::Caller, production::Production};
+use turnpike_tests::{caller::Caller, production::Production, upstream::Http2};
 
 #[tokio::test]
 async fn an_edge_presents_its_certificate_and_serves_over_tls_alone() {
@@ -46,4 +48,42 @@ async fn an_edge_presents_its_certificate_and_serves_over_tls_alone() {
         !plain.starts_with("HTTP/1.1 2"),
         "nothing is served without TLS: {plain}"
     );
+}
+
+#[tokio::test]
+async fn a_provider_that_offers_http2_is_asked_over_one_connection_and_its_streams_pass() {
+    let provider = Arc::new(Http2::start().await);
+    let authority = provider.authority();
+    let production = Production::with_one_edge(&["--ca-file", authority.to_str().unwrap()]).await;
+    production
+        .provider("modern", "openai", &format!("{}/v1", provider.url()))
+        .await;
+    let key = production.application("modernist").await;
+    production.allow(&key.owner, "modern/*").await;
+    let caller = production.caller(&key);
+
+    // One at a time until there is a connection, then many at once.
+    assert_eq!(caller.chat("modern/gpt").await.status, 200);
+    let asked = (0..20).map(|_| caller.chat("modern/gpt"));
+    for answer in futures::future::join_all(asked).await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.json()["version"], "HTTP/2.0");
+    }
+    assert_eq!(provider.connections(), 1, "20 requests at once share it");
+    let streamed = caller.stream("modern/gpt").await;
+    assert!(streamed.text().ends_with("data: [DONE]\n\n"), "{streamed:?}");
+
+    // A provider that nobody vouches for is not spoken to.
+    let unknown = Http2::start().await;
+    production
+        .provider("unknown", "openai", &format!("{}/v1", unknown.url()))
+        .await;
+    production.allow(&key.owner, "unknown/*").await;
+    let refused = caller.chat("unknown/gpt").await;
+    assert_eq!(
+        (refused.status, &refused.json()["error"]["code"]),
+        (502, &serde_json::json!("upstream_error")),
+        "{refused:?}"
+    );
+    assert_eq!(unknown.requests(), 0);
 }

@@ -62,6 +62,7 @@ async fn metrics_are_shown_under_their_names_with_units_and_buckets() {
         log: "off".into(),
         log_format: LogFormat::Text,
         otlp_endpoint: None,
+        otlp_ca_file: None,
     };
     let first = telemetry::init("turnpike-test", &settings).unwrap();
     assert!(!first.tracing());

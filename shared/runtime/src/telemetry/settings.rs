@@ -1,5 +1,7 @@
 //! What can be set of the telemetry.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +21,10 @@ pub struct Settings {
     /// made, and metrics are at /metrics alone
     #[arg(long, env = "TURNPIKE_OTLP_ENDPOINT", value_parser = endpoint)]
     pub otlp_endpoint: Option<String>,
+
+    /// Further authorities to trust towards the collector at an https:// endpoint, a PEM file. Absent: the system's
+    #[arg(long, env = "TURNPIKE_OTLP_CA_FILE", value_name = "FILE")]
+    pub otlp_ca_file: Option<PathBuf>,
 }
 
 /// How a log line is written.
@@ -38,14 +44,15 @@ impl Settings {
             log,
             log_format,
             otlp_endpoint,
+            otlp_ca_file,
         } = self;
+        let none = || "none".to_owned();
+        let authorities = otlp_ca_file.as_ref().map(|path| path.display().to_string());
         vec![
             ("log", log.clone()),
             ("log-format", format!("{log_format:?}").to_lowercase()),
-            (
-                "otlp-endpoint",
-                otlp_endpoint.clone().unwrap_or_else(|| "none".into()),
-            ),
+            ("otlp-endpoint", otlp_endpoint.clone().unwrap_or_else(none)),
+            ("otlp-ca-file", authorities.unwrap_or_else(none)),
         ]
     }
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use http::{HeaderMap, HeaderValue};
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry_proto::tonic::{
     collector::{
         metrics::v1::{
@@ -21,7 +22,10 @@ use tokio::{
     sync::mpsc::{self, UnboundedReceiver},
 };
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{
+    Request, Response, Status,
+    transport::{Identity, Server, ServerTlsConfig},
+};
 
 use super::*;
 use crate::{shutdown::Shutdown, task::Tasks};
@@ -29,13 +33,13 @@ use crate::{shutdown::Shutdown, task::Tasks};
 const SOON: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
-struct Collector {
+struct Receiver {
     spans: mpsc::UnboundedSender<Exported>,
     metrics: mpsc::UnboundedSender<String>,
 }
 
 #[tonic::async_trait]
-impl TraceService for Collector {
+impl TraceService for Receiver {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
@@ -53,7 +57,7 @@ impl TraceService for Collector {
 }
 
 #[tonic::async_trait]
-impl MetricsService for Collector {
+impl MetricsService for Receiver {
     async fn export(
         &self,
         request: Request<ExportMetricsServiceRequest>,
@@ -71,16 +75,19 @@ impl MetricsService for Collector {
 }
 
 /// Starts a collector, and says where it is and what it gets.
-async fn collect(tasks: &Tasks) -> (SocketAddr, UnboundedReceiver<Exported>, UnboundedReceiver<String>) {
+async fn collect(
+    tasks: &Tasks,
+    mut server: Server,
+) -> (SocketAddr, UnboundedReceiver<Exported>, UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (spans, got_spans) = mpsc::unbounded_channel();
     let (metrics, got_metrics) = mpsc::unbounded_channel();
-    let collector = Collector { spans, metrics };
+    let receiver = Receiver { spans, metrics };
     tasks.spawn("collector", async move {
-        let server = Server::builder()
-            .add_service(TraceServiceServer::new(collector.clone()))
-            .add_service(MetricsServiceServer::new(collector));
+        let server = server
+            .add_service(TraceServiceServer::new(receiver.clone()))
+            .add_service(MetricsServiceServer::new(receiver));
         server
             .serve_with_incoming(TcpListenerStream::new(listener))
             .await
@@ -111,11 +118,12 @@ fn refused_request(parent: &'static str) -> HeaderMap {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_gets_both_spans_in_the_callers_trace_and_the_metrics_before_the_process_ends() {
     let tasks = Tasks::new(Shutdown::new());
-    let (address, mut got_spans, mut got_metrics) = collect(&tasks).await;
+    let (address, mut got_spans, mut got_metrics) = collect(&tasks, Server::builder()).await;
     let settings = Settings {
         log: "off".into(),
         log_format: LogFormat::Json,
         otlp_endpoint: Some(format!("http://{address}")),
+        otlp_ca_file: None,
     };
     let telemetry = init("turnpike-test", &settings).unwrap();
     assert!(telemetry.tracing() && tracing());
@@ -144,4 +152,56 @@ async fn a_collector_gets_both_spans_in_the_callers_trace_and_the_metrics_before
     assert!(failed(&call) && !failed(&request));
     let metric = tokio::time::timeout(SOON, got_metrics.recv()).await.unwrap();
     assert_eq!(metric.as_deref(), Some("turnpike.decisions"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_https_the_collectors_authority_must_be_trusted() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let identity = Identity::from_pem(made.cert.pem(), made.signing_key.serialize_pem());
+    let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity));
+    let tasks = Tasks::new(Shutdown::new());
+    let (address, mut got_spans, _) = collect(&tasks, server.unwrap()).await;
+    let authority = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(authority.path(), made.cert.pem()).unwrap();
+
+    let send = async |name: &'static str, ca_file: Option<PathBuf>| {
+        let settings = Settings {
+            log: "off".into(),
+            log_format: LogFormat::Json,
+            otlp_endpoint: Some(format!("https://localhost:{}", address.port())),
+            otlp_ca_file: ca_file,
+        };
+        let collector = Collector::of(&settings).unwrap().unwrap();
+        let provider = export::tracer("turnpike-test", collector).unwrap();
+        provider.tracer("test").start(name).end();
+        let flush = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH));
+        // What can't be exported is dropped, and told in the log alone.
+        flush.await.unwrap().unwrap();
+    };
+    send("to nobody that is trusted", None).await;
+    send("a span", Some(authority.path().to_owned())).await;
+    let span = tokio::time::timeout(SOON, got_spans.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(span.name, "a span");
+    assert!(
+        got_spans.try_recv().is_err(),
+        "only what was sent to a trusted one"
+    );
+}
+
+#[test]
+fn a_missing_file_of_authorities_is_named_with_its_setting() {
+    let settings = Settings {
+        log: "off".into(),
+        log_format: LogFormat::Json,
+        otlp_endpoint: Some("https://collector:4317".into()),
+        otlp_ca_file: Some("/nowhere/ca.pem".into()),
+    };
+    let error = Collector::of(&settings).unwrap_err().to_string();
+    assert!(
+        error.starts_with("--otlp-ca-file: cannot read /nowhere/ca.pem"),
+        "{error}"
+    );
 }

@@ -1,4 +1,4 @@
-//! What is NATS's own: its stream, its outages, its logins.
+//! What is NATS's own: its stream, its outages, its logins. TLS and users with keys are in [`secured`].
 
 use async_nats::jetstream::{self, stream::Info};
 use bytes::Bytes;
@@ -11,6 +11,8 @@ use super::{
     testing::{PATIENCE, Server, connected, until},
 };
 use crate::bus::{Bus as _, BusError, Messages};
+
+mod secured;
 
 async fn try_to_publish(bus: &NatsBus, position: u64) -> Result<(), BusError> {
     let message = Bytes::from(position.to_string());
