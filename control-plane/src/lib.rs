@@ -8,6 +8,7 @@ pub mod edges;
 pub mod execute;
 #[cfg(test)]
 mod fixture;
+pub mod history;
 mod http;
 mod issuers;
 mod just_in_time;

@@ -53,9 +53,12 @@ pub(super) struct Question {
     /// From this address
     #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true)]
     client: String,
-    /// At this time, or so long from now. Absent: now
+    /// At this time, or so long from now; of the past, by what was granted then. Absent: now
     #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
     at: Option<Moment>,
+    /// By what was granted right after this event of `turnpike log list`
+    #[arg(long, value_name = "NUMBER")]
+    position: Option<u64>,
     /// Try the fallback rules too
     #[arg(long)]
     accept_fallback: bool,
@@ -161,6 +164,7 @@ impl Question {
             credential,
             client,
             at,
+            position,
             accept_fallback,
             family,
             environment,
@@ -179,6 +183,7 @@ impl Question {
             family,
             environment,
             tags: tags.into_iter().collect(),
+            position,
         }
     }
 }

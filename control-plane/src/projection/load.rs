@@ -1,6 +1,6 @@
 //! Start-up: the last saved fold, and then the events after it, so that a long log need not be read whole.
 
-use turnpike_access::{codec::Decoder, fold::FoldError, snapshot::Snapshot};
+use turnpike_access::{codec::Decoder, fold::FoldError, log::Position, snapshot::Snapshot};
 
 use crate::store::{EventStore, StoreError};
 
@@ -22,7 +22,7 @@ pub(crate) enum LoadError {
 
 /// The state at the end of the log.
 pub(crate) async fn load(store: &dyn EventStore) -> Result<Snapshot, LoadError> {
-    let mut state = saved(store).await?;
+    let mut state = saved(store, Position::new(u64::MAX)).await?;
     let head = store.head().await?.position.get();
     let start = state.position().get();
     let mut told = start;
@@ -46,9 +46,9 @@ pub(crate) async fn load(store: &dyn EventStore) -> Result<Snapshot, LoadError> 
     }
 }
 
-/// The last saved fold. It is only a shortcut: one that cannot be used is passed over, and the whole log is read.
-async fn saved(store: &dyn EventStore) -> Result<Snapshot, StoreError> {
-    let Some((_, text)) = store.load_snapshot().await? else {
+/// The last saved fold that is not after a position. It is only a shortcut: one that cannot be used is passed over, and the whole log is read.
+pub(crate) async fn saved(store: &dyn EventStore, until: Position) -> Result<Snapshot, StoreError> {
+    let Some((_, text)) = store.load_snapshot(until).await? else {
         return Ok(Snapshot::default());
     };
     let decode = move || {

@@ -25,6 +25,7 @@ use crate::{
     bootstrap::BootstrapToken,
     edges::Edges,
     execute::Executor,
+    history::History,
     store::{AuditStore, EventStore},
     token_key::TokenKeys,
 };
@@ -65,6 +66,7 @@ pub struct Administration {
     edges: Edges,
     events: Arc<dyn EventStore>,
     audit: Arc<dyn AuditStore>,
+    history: History,
     peppers: Arc<Peppers>,
     keyring: Arc<Keyring>,
     bootstrap: BootstrapToken,
@@ -79,7 +81,7 @@ impl Administration {
     pub(crate) fn new(
         executor: Executor,
         edges: Edges,
-        events: Arc<dyn EventStore>,
+        (events, history): (Arc<dyn EventStore>, History),
         audit: Arc<dyn AuditStore>,
         keyring: Arc<Keyring>,
         bootstrap: BootstrapToken,
@@ -90,6 +92,7 @@ impl Administration {
             edges,
             events,
             audit,
+            history,
             peppers: Arc::new(Peppers::new(keyring.peppers())),
             keyring,
             bootstrap,

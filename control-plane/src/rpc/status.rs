@@ -8,7 +8,7 @@ use turnpike_access::ledger::Refusal;
 use turnpike_proto::ConversionError;
 use turnpike_runtime::keyring::SealError;
 
-use crate::{execute::ExecuteError, store::StoreError, token_key::TokenKeyError};
+use crate::{execute::ExecuteError, history::HistoryError, store::StoreError, token_key::TokenKeyError};
 
 /// Why a call is not answered as it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub(crate) enum Failure {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The past could not be put together.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// A provider's secret could not be sealed.
     #[error("the secret could not be sealed: {0}")]
     Seal(#[from] SealError),
@@ -63,6 +66,7 @@ impl Failure {
             Self::Store(error) if error.is_transient() => Code::Unavailable,
             Self::IssuerUnavailable => Code::Unavailable,
             Self::Store(_) | Self::Seal(_) | Self::TokenKey(_) => Code::Internal,
+            Self::History(error) => history_code(error),
             Self::BootstrapToken => Code::Unauthenticated,
             Self::NotOffered => Code::Unimplemented,
             Self::Busy => Code::ResourceExhausted,
@@ -87,6 +91,15 @@ fn execute_code(error: &ExecuteError) -> Code {
     }
 }
 
+fn history_code(error: &HistoryError) -> Code {
+    match error {
+        HistoryError::Store(error) if error.is_transient() => Code::Unavailable,
+        HistoryError::Store(_) | HistoryError::Fold(_) | HistoryError::BrokenOff => Code::Internal,
+        HistoryError::NotYet { .. } => Code::OutOfRange,
+        HistoryError::Busy => Code::ResourceExhausted,
+    }
+}
+
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         let code = failure.code();
@@ -95,8 +108,10 @@ impl From<Failure> for Status {
         }
         // What a database says of itself is for the log, not for tenants.
         let text = match (&failure, code) {
-            (Failure::Store(_), Code::Unavailable) => "the database cannot be reached; try again".to_owned(),
-            (Failure::Store(_), _) => {
+            (Failure::Store(_) | Failure::History(HistoryError::Store(_)), Code::Unavailable) => {
+                "the database cannot be reached; try again".to_owned()
+            }
+            (Failure::Store(_) | Failure::History(HistoryError::Store(_)), _) => {
                 "the database cannot be used; the log of the control plane says why".to_owned()
             }
             _ => failure.to_string(),

@@ -20,6 +20,7 @@ use crate::{
     bootstrap::BootstrapToken,
     edges::Edges,
     execute::{Executor, Writer},
+    history::History,
     http::Web,
     issuers,
     projection::{self, Projection},
@@ -136,11 +137,15 @@ impl Services {
         Ok(())
     }
 
+    fn history(&self) -> History {
+        History::new(self.events.clone(), self.projection.clone())
+    }
+
     fn administration(&self) -> Administration {
         Administration::new(
             self.executor.clone(),
             self.edges.clone(),
-            self.events.clone(),
+            (self.events.clone(), self.history()),
             self.audit.clone(),
             self.keyring.clone(),
             self.bootstrap.clone(),

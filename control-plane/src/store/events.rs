@@ -50,11 +50,13 @@ pub trait EventStore: Send + Sync + 'static {
     /// Wakes when something may have been committed. A hint that may be late, lost or idle: poll as well.
     fn watch(&self) -> Watch;
 
-    /// Keeps a folded state, and of all kept states the two newest. Saving the same position again replaces it.
+    /// Keeps a folded state, and of all kept states the two newest and, ever sparser, older ones. Saving the same position
+    /// again replaces it.
     async fn save_snapshot(&self, head: Head, state: Bytes) -> Result<(), StoreError>;
 
-    /// The newest state that is whole and belongs to this log; broken ones are passed over with a warning.
-    async fn load_snapshot(&self) -> Result<Option<(Head, Bytes)>, StoreError>;
+    /// The newest state that is not after `until`, is whole and belongs to this log; broken ones are passed over with a
+    /// warning.
+    async fn load_snapshot(&self, until: Position) -> Result<Option<(Head, Bytes)>, StoreError>;
 
     /// The bus's signing keys, oldest first.
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError>;

@@ -90,8 +90,8 @@ impl EventStore for Postgres {
         snapshot::save(&self.pool, head, &state).await
     }
 
-    async fn load_snapshot(&self) -> Result<Option<(Head, Bytes)>, StoreError> {
-        snapshot::load(&self.pool).await
+    async fn load_snapshot(&self, until: Position) -> Result<Option<(Head, Bytes)>, StoreError> {
+        snapshot::load(&self.pool, until).await
     }
 
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError> {

@@ -107,8 +107,8 @@ impl EventStore for Sqlite {
         snapshot::save(&self.writer, head, &state).await
     }
 
-    async fn load_snapshot(&self) -> Result<Option<(Head, Bytes)>, StoreError> {
-        snapshot::load(&self.readers).await
+    async fn load_snapshot(&self, until: Position) -> Result<Option<(Head, Bytes)>, StoreError> {
+        snapshot::load(&self.readers, until).await
     }
 
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError> {

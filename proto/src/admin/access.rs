@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use turnpike_access::{
     id::{Id, Name, Principal, Timestamp},
+    log::Position,
     pattern::Tags,
 };
 
@@ -48,6 +49,8 @@ pub struct AccessQuestion {
     pub client: Option<IpAddr>,
     /// When; absent: now.
     pub time: Option<Timestamp>,
+    /// By which state; absent: the one at that time.
+    pub position: Option<Position>,
     /// Whether fallback rules are tried.
     pub accepts_fallback: bool,
 }
@@ -68,6 +71,7 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
             family,
             environment,
             tags: pairs,
+            position,
         } = request;
         if action.is_empty() {
             return Err(ConversionError::new(
@@ -91,6 +95,7 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
             credential: optional("credential", &credential)?,
             client,
             time: moment(time_us),
+            position: position.map(Position::new),
             accepts_fallback: accept_fallback,
         })
     }

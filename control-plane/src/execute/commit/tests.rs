@@ -59,8 +59,8 @@ impl EventStore for Losing {
         self.inner.save_snapshot(head, state).await
     }
 
-    async fn load_snapshot(&self) -> Result<Option<(Head, Bytes)>, StoreError> {
-        self.inner.load_snapshot().await
+    async fn load_snapshot(&self, until: Position) -> Result<Option<(Head, Bytes)>, StoreError> {
+        self.inner.load_snapshot(until).await
     }
 
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError> {

@@ -22,13 +22,13 @@ use crate::rpc::status::Failure;
 impl v1::access_service_server::AccessService for Administration {
     async fn check(&self, request: Request<v1::AccessRequest>) -> Answer<v1::CheckResponse> {
         let (call, message) = self.admit(request).await?;
-        let explained = call.explain(&read(message)?)?;
+        let explained = call.answer(&read(message)?).await?;
         Ok(Response::new(explained.decision.unwrap_or_default()))
     }
 
     async fn explain(&self, request: Request<v1::AccessRequest>) -> Answer<v1::ExplainResponse> {
         let (call, message) = self.admit(request).await?;
-        Ok(Response::new(call.explain(&read(message)?)?))
+        Ok(Response::new(call.answer(&read(message)?).await?))
     }
 
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::WhoAmIResponse> {
@@ -56,10 +56,15 @@ impl v1::access_service_server::AccessService for Administration {
 }
 
 impl Call {
-    fn explain(&self, question: &AccessQuestion) -> Result<v1::ExplainResponse, Failure> {
+    async fn answer(self, question: &AccessQuestion) -> Result<v1::ExplainResponse, Failure> {
         self.may(&question.principal)?;
+        let then = self.seen_at(question.position, question.time).await?;
+        then.explain(question)
+    }
+
+    fn explain(&self, question: &AccessQuestion) -> Result<v1::ExplainResponse, Failure> {
         let circumstances = Circumstances {
-            now: question.time.unwrap_or(self.now),
+            now: self.now,
             method: AuthMethod::ApiKey,
             issuer: None,
             issued: None,

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     edges::EdgeStatus,
     execute::{ExecuteError, judge},
+    history::Moment,
     rpc::{
         identity::{Identity, Proof},
         status::Failure,
@@ -131,6 +132,34 @@ impl Call {
     pub(super) fn about(self, tenant: &Name) -> Result<Self, Failure> {
         let identity = self.identity.about(tenant.as_str(), &self.snapshot)?;
         Ok(Self { identity, ..self })
+    }
+
+    /// The same call, looking at the state as it was: right after an event, or at a time that has passed. What the caller
+    /// may is asked before, of the present.
+    pub(super) async fn seen_at(
+        self,
+        position: Option<Position>,
+        time: Option<Timestamp>,
+    ) -> Result<Self, Failure> {
+        let moment = match (position, time) {
+            (Some(position), _) => Moment::Position(position),
+            (None, Some(time)) if time < self.now => Moment::Time(time),
+            (None, time) => {
+                let now = time.unwrap_or(self.now);
+                return Ok(Self { now, ..self });
+            }
+        };
+        let history = &self.on.history;
+        let snapshot = history.at(moment).await?;
+        let made = match time {
+            Some(time) => Some(time),
+            None => history.time_of(snapshot.position()).await?,
+        };
+        Ok(Self {
+            snapshot,
+            now: made.unwrap_or(self.now),
+            ..self
+        })
     }
 
     /// Who calls, as the state has it.

@@ -20,7 +20,9 @@ use turnpike_runtime::{
 };
 
 use super::{Administration, services};
-use crate::{bootstrap::BootstrapToken, edges::Edges, fixture::Core, store, token_key::TokenKeys};
+use crate::{
+    bootstrap::BootstrapToken, edges::Edges, fixture::Core, history::History, store, token_key::TokenKeys,
+};
 
 mod pick_up;
 
@@ -52,7 +54,10 @@ async fn served() -> Served {
     let on = Administration::new(
         core.executor.clone(),
         edges,
-        core.store.clone(),
+        (
+            core.store.clone(),
+            History::new(core.store.clone(), core.projection.clone()),
+        ),
         audit,
         keyring.clone(),
         token,

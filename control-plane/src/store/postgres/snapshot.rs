@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use sqlx::PgPool;
-use turnpike_access::log::Head;
+use turnpike_access::log::{Head, Position};
 
 use crate::store::{
     StoreError, rows,
-    snapshot::{KEPT, digest, join, split, warn_foreign},
+    snapshot::{digest, join, outdated, split, warn_foreign},
 };
 
 pub(super) async fn save(pool: &PgPool, head: Head, state: &[u8]) -> Result<(), StoreError> {
@@ -32,21 +32,22 @@ pub(super) async fn save(pool: &PgPool, head: Head, state: &[u8]) -> Result<(), 
             .execute(&mut *transaction)
             .await?;
     }
-    sqlx::query(
-        "DELETE FROM turnpike.snapshots
-            WHERE position NOT IN (SELECT position FROM turnpike.snapshots ORDER BY position DESC LIMIT $1)",
-    )
-    .bind(KEPT)
-    .execute(&mut *transaction)
-    .await?;
+    let kept = sqlx::query_scalar("SELECT position FROM turnpike.snapshots")
+        .fetch_all(&mut *transaction)
+        .await?;
+    for position in outdated(kept) {
+        let delete = sqlx::query("DELETE FROM turnpike.snapshots WHERE position = $1").bind(position);
+        delete.execute(&mut *transaction).await?;
+    }
     Ok(transaction.commit().await?)
 }
 
-pub(super) async fn load(pool: &PgPool) -> Result<Option<(Head, Bytes)>, StoreError> {
+pub(super) async fn load(pool: &PgPool, until: Position) -> Result<Option<(Head, Bytes)>, StoreError> {
     let query = "SELECT s.position, s.hash, s.sha256,
             s.position = 0 OR EXISTS (SELECT FROM turnpike.events e WHERE e.position = s.position AND e.hash = s.hash) AS ours
-        FROM turnpike.snapshots s ORDER BY s.position DESC";
-    for row in sqlx::query(query).fetch_all(pool).await? {
+        FROM turnpike.snapshots s WHERE s.position <= $1 ORDER BY s.position DESC";
+    let query = sqlx::query(query).bind(rows::number(until));
+    for row in query.fetch_all(pool).await? {
         let head = rows::head(&row)?;
         if !sqlx::Row::try_get::<bool, _>(&row, "ours")? {
             warn_foreign(head);

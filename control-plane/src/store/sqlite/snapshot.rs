@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use sqlx::SqlitePool;
-use turnpike_access::log::Head;
+use turnpike_access::log::{Head, Position};
 
 use crate::store::{
     StoreError, rows,
-    snapshot::{KEPT, digest, join, split, warn_foreign},
+    snapshot::{digest, join, outdated, split, warn_foreign},
 };
 
 pub(super) async fn save(pool: &SqlitePool, head: Head, state: &[u8]) -> Result<(), StoreError> {
@@ -31,21 +31,22 @@ pub(super) async fn save(pool: &SqlitePool, head: Head, state: &[u8]) -> Result<
             .execute(&mut *transaction)
             .await?;
     }
-    sqlx::query(
-        "DELETE FROM snapshots
-            WHERE position NOT IN (SELECT position FROM snapshots ORDER BY position DESC LIMIT $1)",
-    )
-    .bind(KEPT)
-    .execute(&mut *transaction)
-    .await?;
+    let kept = sqlx::query_scalar("SELECT position FROM snapshots")
+        .fetch_all(&mut *transaction)
+        .await?;
+    for position in outdated(kept) {
+        let delete = sqlx::query("DELETE FROM snapshots WHERE position = $1").bind(position);
+        delete.execute(&mut *transaction).await?;
+    }
     Ok(transaction.commit().await?)
 }
 
-pub(super) async fn load(pool: &SqlitePool) -> Result<Option<(Head, Bytes)>, StoreError> {
+pub(super) async fn load(pool: &SqlitePool, until: Position) -> Result<Option<(Head, Bytes)>, StoreError> {
     let query = "SELECT s.position, s.hash, s.sha256,
             s.position = 0 OR EXISTS (SELECT 1 FROM events e WHERE e.position = s.position AND e.hash = s.hash) AS ours
-        FROM snapshots s ORDER BY s.position DESC";
-    for row in sqlx::query(query).fetch_all(pool).await? {
+        FROM snapshots s WHERE s.position <= $1 ORDER BY s.position DESC";
+    let query = sqlx::query(query).bind(rows::number(until));
+    for row in query.fetch_all(pool).await? {
         let head = rows::head(&row)?;
         if !sqlx::Row::try_get::<bool, _>(&row, "ours")? {
             warn_foreign(head);
