@@ -3,7 +3,9 @@
 //! Every request of an edge is written this way before its response ends, so that writing copies each text once
 //! and does nothing else.
 
-use turnpike_access::audit::{AuditRecord, Ending, Outcome, Usage};
+use std::sync::Arc;
+
+use turnpike_access::audit::{AuditRecord, Ending, Outcome, TokenFacts, Usage};
 
 use crate::field::{pairs, text, texts};
 
@@ -59,8 +61,10 @@ impl From<&AuditRecord> for v1::Record {
             principal,
             credential,
             auth_method,
+            token,
             route,
             action,
+            resource,
             model_requested,
             model_served,
             fallback_from,
@@ -88,6 +92,7 @@ impl From<&AuditRecord> for v1::Record {
             cached,
             reasoning,
         } = usage;
+        let (issuer, claim, groups, groups_cut, token_id) = token.as_deref().map(brought).unwrap_or_default();
         Self {
             time_us: time.as_micros(),
             request_id: request_id.as_ref().to_owned(),
@@ -122,6 +127,32 @@ impl From<&AuditRecord> for v1::Record {
             metadata: pairs(metadata.iter().map(|(key, value)| (key, value))),
             region: region.as_ref().to_owned(),
             position: *position,
+            issuer,
+            claim,
+            groups,
+            groups_cut,
+            token_id,
+            resource: text(resource.as_ref()),
         }
     }
+}
+
+/// Issuer, claim, groups, whether there were more, and the token's id.
+fn brought(token: &TokenFacts) -> (String, String, Vec<String>, bool, String) {
+    let TokenFacts {
+        issuer,
+        claim,
+        groups,
+        groups_cut,
+        id,
+    } = token;
+    let owned = |text: &Arc<str>| text.as_ref().to_owned();
+    let groups = groups.iter().map(owned).collect();
+    (
+        owned(issuer),
+        owned(claim),
+        groups,
+        *groups_cut,
+        text(id.as_ref()),
+    )
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use turnpike_tests::{
     cable::Cable,
     caller::{Answer, chat},
+    dev::Dev,
     eventually::eventually,
     idp::{JWT_AUDIENCE, OPAQUE_AUDIENCE},
 };
@@ -17,6 +18,20 @@ use self::stage::{MODEL, Stage, seconds};
 mod stage;
 
 const PATH: &str = "/v1/chat/completions";
+
+/// That the audit has what alice's token brought, and that a request is found by it.
+async fn assert_brought(dev: &Dev, row: &Value, request: &str) {
+    assert_eq!(row["issuer"], "idp", "{row}");
+    assert_eq!(row["claim"], "alice", "{row}");
+    assert_eq!(row["groups"], json!(["idp/engineers", "idp/on-call"]), "{row}");
+    assert!(row["token_id"].is_string(), "{row}");
+    for filter in ["--issuer idp", "--group idp/engineers"] {
+        let found = dev.admin.words(&format!("audit list {filter}")).await;
+        assert!(found.to_string().contains(request), "{filter}: {found}");
+    }
+    let others = dev.admin.words("audit list --group idp/engineer").await;
+    assert_eq!(others, json!([]), "a group is meant as a whole");
+}
 
 #[tokio::test]
 async fn a_jwt_opens_what_was_granted_to_its_bearer_or_to_its_group_and_nothing_else() {
@@ -38,6 +53,7 @@ async fn a_jwt_opens_what_was_granted_to_its_bearer_or_to_its_group_and_nothing_
         json!("granted"),
     ];
     assert_eq!(told, expected, "{row}");
+    assert_brought(dev, &row, answer.request_id()).await;
 
     let seen = stage.caller(&alice).post(PATH, &chat("fake-openai/echo-request"));
     let seen = Answer::of(seen.header("x-turnpike-tenant", "dev")).await;

@@ -53,6 +53,17 @@ pub(super) struct Filter {
     /// The decision with this id
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     decision: String,
+    /// With a token of this issuer
+    #[arg(long, value_name = "ISSUER", default_value = "", hide_default_value = true)]
+    issuer: String,
+    /// With a token that carried this group
+    #[arg(
+        long,
+        value_name = "ISSUER/GROUP",
+        default_value = "",
+        hide_default_value = true
+    )]
+    group: String,
     /// Since this time, or so long ago, such as 1h
     #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
     since: Option<Moment>,
@@ -96,6 +107,8 @@ impl Filter {
             status,
             request,
             decision,
+            issuer,
+            group,
             since,
             until,
             limit: _,
@@ -111,6 +124,8 @@ impl Filter {
             status,
             request_id: request,
             decision_id: decision,
+            issuer,
+            group,
             since_us: since.map(|when| when.ago(now)),
             until_us: until.map(|when| when.ago(now)),
             page: None,

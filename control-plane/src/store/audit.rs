@@ -79,6 +79,10 @@ pub struct AuditFilter {
     pub request_id: Option<String>,
     /// The `x-turnpike-decision`.
     pub decision_id: Option<String>,
+    /// The name of the issuer whose token it was.
+    pub issuer: Option<String>,
+    /// A group that the token carried, as `issuer/value`.
+    pub group: Option<String>,
     /// Not before this moment.
     pub since: Option<Timestamp>,
     /// Before this moment.

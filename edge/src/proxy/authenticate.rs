@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderName};
 use turnpike_access::{
+    audit::TokenFacts,
     authenticate::{AuthFailure, Caller, authenticate},
     credential::PresentedKey,
     grant::AuthMethod,
@@ -166,6 +167,7 @@ fn by_token<'s>(
         record.credential = caller.and_then(|caller| caller.credential).map(|held| held.id);
         record.auth_method = Some(Arc::from(token.method().as_str()));
         record.tenant = Some(token.tenant.shared());
+        record.token = Some(Arc::new(TokenFacts::of(token)));
         record.principal = caller.map(|caller| Arc::from(caller.principal.to_string()));
     });
     found.map_err(|failure| unauthenticated(failure.as_str()))

@@ -35,6 +35,10 @@ pub struct AuditQuery {
     pub request_id: Option<String>,
     /// The `x-turnpike-decision`.
     pub decision_id: Option<String>,
+    /// The name of the issuer whose token it was.
+    pub issuer: Option<String>,
+    /// A group that the token carried, as `issuer/value`.
+    pub group: Option<String>,
     /// Not before this moment.
     pub since: Option<Timestamp>,
     /// Before this moment.
@@ -61,6 +65,8 @@ impl TryFrom<v1::ListAuditRequest> for AuditQuery {
             since_us,
             until_us,
             page,
+            issuer,
+            group,
         } = request;
         let status = status.map(u16::try_from).transpose();
         Ok(Self {
@@ -77,6 +83,8 @@ impl TryFrom<v1::ListAuditRequest> for AuditQuery {
             decision_id: given(decision_id),
             since: moment(since_us),
             until: moment(until_us),
+            issuer: given(issuer),
+            group: given(group),
             page: page.try_into()?,
         })
     }
@@ -140,6 +148,12 @@ impl From<(&AuditId, &AuditRecord)> for v1::AuditEntry {
             metadata,
             region,
             position,
+            issuer,
+            claim,
+            groups,
+            groups_cut,
+            token_id,
+            resource,
         } = Record::from(record);
         Self {
             edge: edge.to_string(),
@@ -178,6 +192,12 @@ impl From<(&AuditId, &AuditRecord)> for v1::AuditEntry {
             metadata,
             region,
             position,
+            issuer,
+            claim,
+            groups,
+            groups_cut,
+            token_id,
+            resource,
         }
     }
 }

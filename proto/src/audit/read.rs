@@ -1,9 +1,9 @@
 //! Reading audit records from the wire.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use turnpike_access::{
-    audit::{AuditRecord, Ending, Outcome, Usage},
+    audit::{AuditRecord, Ending, Outcome, TokenFacts, Usage},
     id::{Id, Timestamp},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// The edge's name.
-    pub edge: std::sync::Arc<str>,
+    pub edge: Arc<str>,
     /// The run.
     pub epoch: u64,
     /// The sequence of the first record.
@@ -92,7 +92,22 @@ impl TryFrom<v1::Record> for AuditRecord {
             metadata,
             region,
             position,
+            issuer,
+            claim,
+            groups,
+            groups_cut,
+            token_id,
+            resource,
         } = record;
+        let token = known(issuer).map(|issuer| {
+            Arc::new(TokenFacts {
+                issuer,
+                claim: claim.into(),
+                groups: groups.into_iter().map(Arc::from).collect(),
+                groups_cut,
+                id: known(token_id),
+            })
+        });
         let usage = Usage {
             input: input_tokens,
             output: output_tokens,
@@ -108,8 +123,10 @@ impl TryFrom<v1::Record> for AuditRecord {
             principal: known(principal),
             credential: optional("credential", &credential)?,
             auth_method: known(auth_method),
+            token,
             route: route.into(),
             action: known(action),
+            resource: known(resource),
             model_requested: known(model_requested),
             model_served: known(model_served),
             fallback_from: known(fallback_from),

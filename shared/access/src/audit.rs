@@ -5,7 +5,17 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::id::{Id, Timestamp};
+use crate::{
+    id::{Id, Timestamp},
+    token::{Bearer, VerifiedToken},
+};
+
+/// The longest text of a claim or a token's id that is recorded, in bytes.
+const TEXT_LIMIT: usize = 200;
+/// The most groups of a token that are recorded.
+const GROUPS_LIMIT: usize = 64;
+/// The most bytes that the recorded groups of a token take together.
+const GROUPS_BYTES: usize = 4096;
 
 /// Where a record was made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +64,58 @@ pub enum Ending {
     Drained,
 }
 
+/// What the caller's verified token brought. Whatever it says has been proven, whether or not it opened anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenFacts {
+    /// The issuer's name in the tenant; [`crate::issuer::OWN`] for Turnpike's own tokens.
+    pub issuer: Arc<str>,
+    /// The text by which the principal was found, such as the subject or the e-mail address, cut at 200 bytes.
+    pub claim: Arc<str>,
+    /// The groups that it carries, as `issuer/value`: at most 64 of them and 4096 bytes.
+    pub groups: Vec<Arc<str>>,
+    /// Whether it carries more groups than are recorded.
+    pub groups_cut: bool,
+    /// `jti`, cut at 200 bytes.
+    pub id: Option<Arc<str>>,
+}
+
+impl TokenFacts {
+    /// What is recorded of a token.
+    pub fn of(token: &VerifiedToken) -> Self {
+        let claim = match &token.bearer {
+            Bearer::Foreign { claim, .. } => claim,
+            Bearer::Own { .. } => &token.subject,
+        };
+        let mut room = GROUPS_BYTES;
+        let groups: Vec<Arc<str>> = token
+            .groups
+            .iter()
+            .take(GROUPS_LIMIT)
+            .map(|(issuer, value)| Arc::from([issuer.as_str(), "/", value].concat()))
+            .take_while(|group: &Arc<str>| {
+                let left = room.checked_sub(group.len());
+                room = left.unwrap_or_default();
+                left.is_some()
+            })
+            .collect();
+        Self {
+            issuer: token.issuer.shared(),
+            claim: cut(claim),
+            groups_cut: groups.len() < token.groups.len(),
+            groups,
+            id: token.id.as_ref().map(cut),
+        }
+    }
+}
+
+/// The text, up to a character's end.
+fn cut(text: &Arc<str>) -> Arc<str> {
+    match text.get(..text.floor_char_boundary(TEXT_LIMIT)) {
+        Some(kept) if kept.len() < text.len() => Arc::from(kept),
+        _ => text.clone(),
+    }
+}
+
 /// One request. Empty strings never occur: what is not known is `None`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
@@ -73,10 +135,14 @@ pub struct AuditRecord {
     pub credential: Option<Id>,
     /// `api_key`, later `jwt` and others.
     pub auth_method: Option<Arc<str>>,
+    /// What the caller's verified token brought; nothing where a key was presented.
+    pub token: Option<Arc<TokenFacts>>,
     /// HTTP method and route template: `POST /v1/chat/completions`; `unknown` for no route.
     pub route: Arc<str>,
     /// The action judged: `inference.chat`.
     pub action: Option<Arc<str>>,
+    /// What was judged, as `type:name`, where it is not a model.
+    pub resource: Option<Arc<str>>,
     /// The model as the client wrote it, cut at 200 characters.
     pub model_requested: Option<Arc<str>>,
     /// The model judged and sent: `provider/name`.

@@ -9,6 +9,7 @@
     reason = "a test that meets what it did not expect fails, and says where"
 )]
 
+mod audit;
 mod authenticate;
 mod choose;
 mod codec;

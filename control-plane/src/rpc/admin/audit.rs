@@ -44,6 +44,8 @@ fn taken_apart(query: AuditQuery) -> Result<(AuditFilter, Page), Failure> {
         status,
         request_id,
         decision_id,
+        issuer,
+        group,
         since,
         until,
         page,
@@ -59,6 +61,8 @@ fn taken_apart(query: AuditQuery) -> Result<(AuditFilter, Page), Failure> {
         provider,
         request_id,
         decision_id,
+        issuer,
+        group,
         since,
         until,
     };

@@ -40,8 +40,31 @@ pub(in crate::store) const COLUMNS: &[(&str, Value)] = &[
         "auth_method",
         Value::Text(|r| r.auth_method.as_deref().map(clean)),
     ),
+    (
+        "token_issuer",
+        Value::Text(|r| r.token.as_deref().map(|token| clean(&token.issuer))),
+    ),
+    (
+        "token_claim",
+        Value::Text(|r| r.token.as_deref().map(|token| clean(&token.claim))),
+    ),
+    ("token_groups", Value::Json(|r| Some(groups(r)))),
+    (
+        "token_groups_cut",
+        Value::Flag(|r| r.token.as_deref().is_some_and(|token| token.groups_cut)),
+    ),
+    (
+        "token_id",
+        Value::Text(|r| {
+            r.token
+                .as_deref()
+                .and_then(|token| token.id.as_deref())
+                .map(clean)
+        }),
+    ),
     ("route", Value::Text(|r| Some(clean(&r.route)))),
     ("action", Value::Text(|r| r.action.as_deref().map(clean))),
+    ("resource", Value::Text(|r| r.resource.as_deref().map(clean))),
     (
         "model_requested",
         Value::Text(|r| r.model_requested.as_deref().map(clean)),
@@ -120,6 +143,17 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 
 fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn groups(record: &AuditRecord) -> Cow<'_, str> {
+    let groups = record.token.as_deref().map(|token| token.groups.as_slice());
+    match groups {
+        None | Some([]) => Cow::from("[]"),
+        Some(groups) => {
+            let clean: Vec<_> = groups.iter().map(|group| clean(group)).collect();
+            serde_json::to_string(&clean).map_or(Cow::from("[]"), Cow::from)
+        }
+    }
 }
 
 fn metadata(record: &AuditRecord) -> String {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::{ColumnIndex, Decode, Row, Type};
 use turnpike_access::{
-    audit::{AuditId, AuditRecord, Ending, Outcome, Usage},
+    audit::{AuditId, AuditRecord, Ending, Outcome, TokenFacts, Usage},
     id::Timestamp,
 };
 
@@ -39,8 +39,10 @@ where
         principal: optional("principal")?,
         credential: optional("credential")?.map(|id| id.parse()).transpose()?,
         auth_method: optional("auth_method")?,
+        token: token(optional, &text("token_groups")?, row.try_get("token_groups_cut")?)?,
         route: shared("route")?,
         action: optional("action")?,
+        resource: optional("resource")?,
         model_requested: optional("model_requested")?,
         model_served: optional("model_served")?,
         fallback_from: optional("fallback_from")?,
@@ -77,6 +79,24 @@ where
         record,
         row: number("id")?,
     })
+}
+
+/// What a verified token brought, where there was one.
+fn token(
+    optional: impl Fn(&str) -> Result<Option<Arc<str>>, sqlx::Error>,
+    groups: &str,
+    groups_cut: bool,
+) -> Result<Option<Arc<TokenFacts>>, StoreError> {
+    let Some(issuer) = optional("token_issuer")? else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(TokenFacts {
+        issuer,
+        claim: optional("token_claim")?.unwrap_or_default(),
+        groups: json(groups)?,
+        groups_cut,
+        id: optional("token_id")?,
+    })))
 }
 
 fn usage(count: impl Fn(&str) -> Result<Option<u64>, sqlx::Error>) -> Result<Usage, sqlx::Error> {

@@ -4,9 +4,17 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::{AuditFilter, Page, columns};
 
+/// What engines name or write differently.
+pub(in crate::store) struct Dialect {
+    /// The name of the table.
+    pub(in crate::store) table: &'static str,
+    /// What stands before and after a text that must be among the token's groups.
+    pub(in crate::store) among: (&'static str, &'static str),
+}
+
 /// Newest first, after the cursor, matching the filter; the tenant always bound.
 pub(in crate::store) fn page<DB>(
-    table: &str,
+    dialect: &Dialect,
     tenant: &str,
     filter: &AuditFilter,
     page: Page,
@@ -24,9 +32,13 @@ where
         };
     }
     query
-        .push(format_args!(" FROM {table} WHERE tenant = "))
+        .push(format_args!(" FROM {} WHERE tenant = ", dialect.table))
         .push_bind(tenant.to_owned());
     matching(&mut query, filter);
+    if let Some(group) = &filter.group {
+        let (before, after) = dialect.among;
+        query.push(before).push_bind(group.clone()).push(after);
+    }
     if let Some(after) = page.after {
         query
             .push(" AND (time_us, id) < (")
@@ -56,6 +68,8 @@ where
         provider,
         request_id,
         decision_id,
+        issuer,
+        group: _,
         since,
         until,
     } = filter;
@@ -71,6 +85,7 @@ where
         ("provider", provider.clone()),
         ("request_id", request_id.clone()),
         ("decision_id", decision_id.clone()),
+        ("token_issuer", issuer.clone()),
     ];
     for (column, text) in texts {
         if let Some(text) = text {

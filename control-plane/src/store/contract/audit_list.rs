@@ -95,6 +95,8 @@ async fn every_filter_selects_and_all_of_them_must_match() {
             provider: text(&wanted.provider),
             request_id: Some(wanted.request_id.to_string()),
             decision_id: text(&wanted.decision_id),
+            issuer: Some("issuer-10".to_owned()),
+            group: Some("okta/\"b\" \\ \u{f6}".to_owned()),
             since: Some(Timestamp::from_micros(10)),
             until: Some(Timestamp::from_micros(11)),
         };
@@ -131,6 +133,8 @@ fn singles(all: &AuditFilter) -> Vec<AuditFilter> {
         provider,
         request_id,
         decision_id,
+        issuer,
+        group,
         since,
         until,
     } = all.clone();
@@ -149,6 +153,8 @@ fn singles(all: &AuditFilter) -> Vec<AuditFilter> {
             decision_id,
             ..none()
         },
+        AuditFilter { issuer, ..none() },
+        AuditFilter { group, ..none() },
         AuditFilter {
             since,
             until,
@@ -160,7 +166,7 @@ fn singles(all: &AuditFilter) -> Vec<AuditFilter> {
 /// The filter with one field at a time that does not match.
 fn others(all: &AuditFilter) -> Vec<AuditFilter> {
     let other = || Some("other".to_owned());
-    let changes: [fn(&mut AuditFilter, Option<String>); 12] = [
+    let changes: [fn(&mut AuditFilter, Option<String>); 14] = [
         |filter, other| filter.principal = other,
         |filter, _| filter.credential = Some("zzzzzzzzzzzz".parse().unwrap()),
         |filter, other| filter.model = other,
@@ -171,6 +177,9 @@ fn others(all: &AuditFilter) -> Vec<AuditFilter> {
         |filter, other| filter.provider = other,
         |filter, other| filter.request_id = other,
         |filter, other| filter.decision_id = other,
+        |filter, other| filter.issuer = other,
+        // As written, and whole.
+        |filter, _| filter.group = Some("OKTA/a".to_owned()),
         |filter, _| filter.since = Some(Timestamp::from_micros(11)),
         |filter, _| filter.until = Some(Timestamp::from_micros(10)),
     ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_access::{
-    audit::{AuditRecord, Ending, Outcome, Usage},
+    audit::{AuditRecord, Ending, Outcome, TokenFacts, Usage},
     id::Timestamp,
 };
 
@@ -18,8 +18,10 @@ pub(super) fn record(tenant: &str, time: i64) -> AuditRecord {
         principal: None,
         credential: None,
         auth_method: None,
+        token: None,
         route: Arc::from("unknown"),
         action: None,
+        resource: None,
         model_requested: None,
         model_served: None,
         fallback_from: None,
@@ -52,8 +54,16 @@ pub(super) fn full(tenant: &str, time: i64) -> AuditRecord {
         principal: text("principal"),
         credential: Some("abcdefghijkl".parse().unwrap()),
         auth_method: text("method"),
+        token: Some(Arc::new(TokenFacts {
+            issuer: Arc::from(format!("issuer-{time}")),
+            claim: Arc::from("alice@acme.example"),
+            groups: ["okta/a", "okta/\"b\" \\ \u{f6}"].map(Arc::from).to_vec(),
+            groups_cut: true,
+            id: text("jti"),
+        })),
         route: Arc::from("POST /v1/chat/completions"),
         action: text("action"),
+        resource: text("prompt:greeting"),
         model_requested: text("requested"),
         model_served: text("served"),
         fallback_from: text("fallback"),

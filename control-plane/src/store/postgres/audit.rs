@@ -20,6 +20,11 @@ use crate::store::{
     },
 };
 
+const DIALECT: select::Dialect = select::Dialect {
+    table: "turnpike.audit",
+    among: (" AND token_groups @> jsonb_build_array(", "::text)"),
+};
+
 /// One array for each column: a batch is one statement of one shape, whatever its length.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
@@ -83,7 +88,7 @@ impl AuditStore for Postgres {
     ) -> Result<Vec<StoredRecord>, StoreError> {
         let mut found = Vec::new();
         for tenant in visible_to(tenant) {
-            let mut query = select::page("turnpike.audit", tenant, filter, page);
+            let mut query = select::page(&DIALECT, tenant, filter, page);
             for row in within(query.build().fetch_all(&self.pool)).await? {
                 found.push(decode::record(&row)?);
             }

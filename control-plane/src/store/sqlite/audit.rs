@@ -20,7 +20,15 @@ use crate::store::{
     },
 };
 
-/// Rows of one statement: 36 binds each, far below SQLite's limit.
+const DIALECT: select::Dialect = select::Dialect {
+    table: "audit",
+    among: (
+        " AND EXISTS (SELECT 1 FROM json_each(token_groups) WHERE value = ",
+        ")",
+    ),
+};
+
+/// Rows of one statement: 42 binds each, far below SQLite's limit.
 const ROWS: usize = 200;
 
 #[async_trait]
@@ -64,7 +72,7 @@ impl AuditStore for Sqlite {
     ) -> Result<Vec<StoredRecord>, StoreError> {
         let mut found = Vec::new();
         for tenant in visible_to(tenant) {
-            let mut query = select::page("audit", tenant, filter, page);
+            let mut query = select::page(&DIALECT, tenant, filter, page);
             for row in query.build().fetch_all(&self.readers).await? {
                 found.push(decode::record(&row)?);
             }
