@@ -4,8 +4,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "turnpike/admin/v1/admin.proto",
+    "turnpike/admin/v1/policy.proto",
     "turnpike/audit/v1/audit.proto",
     "turnpike/sync/v1/sync.proto",
 ];

@@ -8,6 +8,7 @@ mod audit;
 mod bootstrap;
 mod credential;
 mod edge;
+mod export;
 mod fake_provider;
 mod fallback;
 mod global;
@@ -94,6 +95,9 @@ enum Command {
     /// Fallback rules: what is served to those who are not allowed what they asked for
     #[command(subcommand)]
     Fallback(fallback::Command),
+    /// Write the whole access state of the tenant as a policy file
+    #[command(after_long_help = export::FORMAT)]
+    Export(export::Export),
     /// Edges: where requests are decided and proxied
     #[command(subcommand)]
     Edge(edge::Command),
@@ -159,6 +163,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Audit(command) => command.run(session).await,
         Command::Alert(command) => command.run(session).await,
         Command::Log(command) => command.run(session).await,
+        Command::Export(command) => command.run(session).await,
         Command::Check(question) => question.check(session).await,
         Command::Explain(question) => question.explain(session).await,
         Command::Whoami => access::whoami(session).await,

@@ -99,6 +99,11 @@ impl Printer {
         Ok(receipt.complete())
     }
 
+    /// Writes a text as it is, whatever the format.
+    pub fn text(&self, text: &str) -> Result<(), Failure> {
+        self.emit(text)
+    }
+
     fn render_list<V: View>(&self, views: &[V]) -> Result<String, Failure> {
         let documents: Vec<Value> = views.iter().map(document::of).collect::<Result<_, _>>()?;
         match self.format {

@@ -9,6 +9,7 @@ mod alert;
 mod audit;
 mod catalogue;
 mod credential;
+mod document;
 mod grant;
 mod issuer;
 mod log;
@@ -30,6 +31,7 @@ pub use catalogue::{ModelChange, NewFallback, NewModel, SetAlias};
 pub use credential::{
     CredentialChange, LeakReport, NarrowCredential, NewCredential, RevokeAll, RotateCredential,
 };
+pub use document::{Document, read_policy, write_policy};
 pub use grant::{ListGrants, NewGrant};
 pub use issuer::{IssuerChange, NewIssuer};
 pub use options::{Delete, Page, Write};

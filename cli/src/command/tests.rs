@@ -43,6 +43,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "role create list get update delete",
             "grant create list get delete",
             "fallback create list get delete",
+            "export",
             "edge list delete wait",
             "audit list",
             "alert list",

@@ -14,10 +14,11 @@ use turnpike_proto::admin::v1::{
     edge_service_server::EdgeServiceServer, fallback_service_server::FallbackServiceServer,
     grant_service_server::GrantServiceServer, issuer_service_server::IssuerServiceServer,
     log_service_server::LogServiceServer, model_service_server::ModelServiceServer,
-    provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
-    team_service_server::TeamServiceServer, tenant_service_server::TenantServiceServer,
-    token_key_service_server::TokenKeyServiceServer, token_service_server::TokenServiceServer,
-    user_service_server::UserServiceServer, virtual_account_service_server::VirtualAccountServiceServer,
+    policy_service_server::PolicyServiceServer, provider_service_server::ProviderServiceServer,
+    role_service_server::RoleServiceServer, team_service_server::TeamServiceServer,
+    tenant_service_server::TenantServiceServer, token_key_service_server::TokenKeyServiceServer,
+    token_service_server::TokenServiceServer, user_service_server::UserServiceServer,
+    virtual_account_service_server::VirtualAccountServiceServer,
 };
 use turnpike_runtime::{keyring::Keyring, token::Tokens};
 
@@ -48,6 +49,7 @@ mod leak;
 mod log;
 mod model;
 mod part;
+mod policy;
 mod provider;
 mod role;
 mod team;
@@ -120,6 +122,7 @@ pub fn services(on: Administration) -> Routes {
         .add_service(FallbackServiceServer::new(on.clone()))
         .add_service(RoleServiceServer::new(on.clone()))
         .add_service(GrantServiceServer::new(on.clone()))
+        .add_service(PolicyServiceServer::new(on.clone()))
         .add_service(AccessServiceServer::new(on.clone()))
         .add_service(EdgeServiceServer::new(on.clone()))
         .add_service(AlertServiceServer::new(on.clone()))

@@ -37,6 +37,9 @@ pub(crate) enum Failure {
     /// No key for tokens could be made.
     #[error("the token key could not be made: {0}")]
     TokenKey(#[from] TokenKeyError),
+    /// A policy could not be written.
+    #[error("the policy could not be written: {0}")]
+    Policy(serde_norway::Error),
     /// The method stands in no table, or the server was put together wrongly.
     #[error("this method is not offered")]
     NotOffered,
@@ -65,7 +68,7 @@ impl Failure {
             Self::Execute(error) => execute_code(error),
             Self::Store(error) if error.is_transient() => Code::Unavailable,
             Self::IssuerUnavailable => Code::Unavailable,
-            Self::Store(_) | Self::Seal(_) | Self::TokenKey(_) => Code::Internal,
+            Self::Store(_) | Self::Seal(_) | Self::TokenKey(_) | Self::Policy(_) => Code::Internal,
             Self::History(error) => history_code(error),
             Self::BootstrapToken => Code::Unauthenticated,
             Self::NotOffered => Code::Unimplemented,

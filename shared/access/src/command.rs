@@ -41,6 +41,12 @@ pub enum Command {
     DeleteTenant,
     /// A new team.
     CreateTeam { name: Name, profile: TeamProfile },
+    /// Other facts about a team.
+    UpdateTeam {
+        name: Name,
+        from: TeamProfile,
+        to: TeamProfile,
+    },
     /// The end of a team, its memberships and its grants.
     DeleteTeam { name: Name },
     /// A principal joins a team.
@@ -144,6 +150,8 @@ pub enum Command {
     DeleteRole { name: Name },
     /// A grant.
     CreateGrant(Grant),
+    /// A grant says something else from now on; its id stays.
+    UpdateGrant { from: Box<Grant>, to: Box<Grant> },
     /// The end of a grant.
     DeleteGrant { id: Id },
     /// A fallback rule, after the others.
@@ -194,6 +202,7 @@ impl Command {
             Self::CreateTenant(_) | Self::DeleteTenant => ("tenants.write", "tenant", String::new()),
             Self::UpdateTenant { .. } => ("tenants.update", "tenant", String::new()),
             Self::CreateTeam { name, .. }
+            | Self::UpdateTeam { name, .. }
             | Self::DeleteTeam { name }
             | Self::AddTeamMember { team: name, .. }
             | Self::RemoveTeamMember { team: name, .. } => ("teams.write", "team", name.to_string()),
@@ -239,6 +248,7 @@ impl Command {
             Self::CreateGrant(Grant { id, .. }) | Self::DeleteGrant { id } => {
                 ("grants.write", "grant", id.to_string())
             }
+            Self::UpdateGrant { to, .. } => ("grants.write", "grant", to.id.to_string()),
             Self::CreateFallback(Fallback { id, .. }) | Self::DeleteFallback { id } => {
                 ("fallbacks.write", "fallback", id.to_string())
             }

@@ -44,6 +44,9 @@ pub enum Event {
     /// A team came into being.
     #[serde(rename = "team.created.v1")]
     TeamCreated { name: Name, profile: TeamProfile },
+    /// What is known of a team became this.
+    #[serde(rename = "team.updated.v1")]
+    TeamUpdated { name: Name, profile: TeamProfile },
     /// A team ceased to be; its memberships with it.
     #[serde(rename = "team.deleted.v1")]
     TeamDeleted { name: Name },
@@ -164,6 +167,9 @@ pub enum Event {
     /// Something was granted, or denied.
     #[serde(rename = "grant.created.v1")]
     GrantCreated(Grant),
+    /// A grant became this; it is the one of its id.
+    #[serde(rename = "grant.updated.v1")]
+    GrantUpdated(Grant),
     /// A grant ceased to be.
     #[serde(rename = "grant.deleted.v1")]
     GrantDeleted { id: Id },

@@ -11,7 +11,7 @@ use crate::{
     model::Provider,
     role::Role,
     snapshot::{HeldAccount, HeldGrant, HeldTeam, Snapshot, Tenant},
-    tenant::{Account, Team},
+    tenant::{Account, Team, TeamProfile},
 };
 
 mod catalogue;
@@ -152,6 +152,7 @@ impl Tenant {
                     }),
                 );
             }
+            Event::TeamUpdated { name, profile } => self.update_team(&name, profile)?,
             Event::TeamDeleted { name } => self.delete_team(&name)?,
             Event::TeamMemberAdded { team, principal } => self.add_member(team, &principal)?,
             Event::TeamMemberRemoved { team, principal } => {
@@ -188,6 +189,7 @@ impl Tenant {
                 self.roles.remove(&name).ok_or(Missing("role"))?;
             }
             Event::GrantCreated(grant) => self.add_grant(origin, grant)?,
+            Event::GrantUpdated(grant) => self.update_grant(grant)?,
             Event::GrantDeleted { id } => self.delete_grant(id)?,
             catalogue => self.apply_to_catalogue(origin, catalogue)?,
         }
@@ -208,6 +210,12 @@ impl Tenant {
         if !teams.contains(&team) {
             teams.push(team);
         }
+        Ok(())
+    }
+
+    fn update_team(&mut self, name: &Name, profile: TeamProfile) -> Result<(), Missing> {
+        let held = self.teams.get_mut(name).map(Arc::make_mut);
+        held.ok_or(Missing("team"))?.team.profile = profile;
         Ok(())
     }
 
@@ -270,6 +278,21 @@ impl Tenant {
         }
         self.grants.insert(id, held);
         Ok(())
+    }
+
+    /// It stays where it is among the grants of its subject, and stays whoever's it was that made it.
+    fn update_grant(&mut self, grant: Grant) -> Result<(), Missing> {
+        let role = self.role(grant.role.as_str()).ok_or(Missing("role"))?;
+        let held = self.grants.get(&grant.id).cloned().ok_or(Missing("grant"))?;
+        if held.grant.subject != grant.subject {
+            self.delete_grant(grant.id)?;
+        }
+        self.put_grant(Arc::new(HeldGrant {
+            grant,
+            role,
+            created: held.created,
+            created_by: held.created_by.clone(),
+        }))
     }
 
     fn delete_grant(&mut self, id: Id) -> Result<(), Missing> {

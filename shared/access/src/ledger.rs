@@ -85,6 +85,7 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         )),
         Command::DeleteTenant => Ok(vec![Event::TenantDeleted {}]),
         people @ (Command::CreateTeam { .. }
+        | Command::UpdateTeam { .. }
         | Command::DeleteTeam { .. }
         | Command::AddTeamMember { .. }
         | Command::RemoveTeamMember { .. }
@@ -95,6 +96,7 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::UpdateRole { .. }
         | Command::DeleteRole { .. }
         | Command::CreateGrant(_)
+        | Command::UpdateGrant { .. }
         | Command::DeleteGrant { .. }) => rights::handle(tenant, now, rights),
         credential @ (Command::IssueCredential(_)
         | Command::RotateCredential { .. }

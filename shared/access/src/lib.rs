@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod log;
 pub mod model;
 pub mod pattern;
+pub mod policy;
 pub mod resolve;
 pub mod role;
 pub mod schedule;

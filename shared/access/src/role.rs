@@ -51,6 +51,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "fallbacks.read",
             "roles.read",
             "grants.read",
+            "policies.read",
             "edges.read",
             "access.explain",
         ],

@@ -128,10 +128,24 @@ fn on_people(dice: &mut Dice<'_>, tenant: &Name) -> Command {
     let principal: Principal = dice.named(&PRINCIPALS);
     let (team, name) = (dice.named(&TEAMS), dice.named(&TEAMS));
     let to = dice.profile();
-    match dice.below(9) {
+    match dice.below(11) {
         0 => Command::CreateTeam {
             name,
             profile: TeamProfile::default(),
+        },
+        9 => Command::UpdateTeam {
+            name,
+            from: TeamProfile::default(),
+            to: TeamProfile {
+                description: dice.one_in(2).then(|| Arc::from("described")),
+            },
+        },
+        10 => match create_grant(dice, tenant) {
+            Command::CreateGrant(to) => Command::UpdateGrant {
+                from: Box::new(to.clone()),
+                to: Box::new(to),
+            },
+            other => other,
         },
         1 => Command::DeleteTeam { name },
         2 | 3 => Command::AddTeamMember { team, principal },

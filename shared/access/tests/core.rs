@@ -22,6 +22,7 @@ mod issuer;
 mod ledger;
 mod lifecycle;
 mod naive;
+mod policy;
 mod table;
 mod token;
 mod upkeep;

@@ -109,6 +109,16 @@ fn based_on_the_present(snapshot: &Snapshot, step: &Step) -> Command {
                 *from = held.profile.clone();
             }
         }
+        Command::UpdateTeam { name, from, .. } => {
+            if let Some(held) = tenant.team(name.as_str()) {
+                *from = held.team.profile.clone();
+            }
+        }
+        Command::UpdateGrant { from, to } => {
+            if let Some(held) = tenant.grant(to.id) {
+                **from = held.grant.clone();
+            }
+        }
         Command::UpdateRole { from, to } => {
             if let Some(held) = tenant.role(to.name.as_str()) {
                 *from = held.as_ref().clone();

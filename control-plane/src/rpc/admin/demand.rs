@@ -121,6 +121,7 @@ const DEMANDS: &[Demand] = &[
     row("GrantService/Get", "grants.read", "grant"),
     row("GrantService/List", "grants.read", "grant"),
     row("GrantService/Delete", "grants.write", "grant"),
+    row("PolicyService/Export", "policies.read", "policy"),
     row("AccessService/Check", "access.explain", "access"),
     row("AccessService/Explain", "access.explain", "access"),
     row("AccessService/WhoAmI", OPEN, ""),

@@ -22,6 +22,15 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, command: Command) -> 
                 Ok(vec![Event::TeamCreated { name, profile }])
             }
         },
+        Command::UpdateTeam { name, from, to } => {
+            let held = tenant.team(name.as_str());
+            let current = &held.ok_or_else(|| not_found("team", &name))?.team.profile;
+            check_text(to.description.as_ref(), "description")?;
+            change(current, &from, &to, || Event::TeamUpdated {
+                name: name.clone(),
+                profile: to.clone(),
+            })
+        }
         Command::DeleteTeam { name } => delete_team(tenant, name),
         Command::AddTeamMember { team, principal } => set_membership(tenant, team, principal, true),
         Command::RemoveTeamMember { team, principal } => set_membership(tenant, team, principal, false),

@@ -26,6 +26,7 @@ pub(super) fn handle(tenant: &Tenant, now: Timestamp, command: Command) -> Handl
         }
         Command::DeleteRole { name } => delete_role(tenant, name),
         Command::CreateGrant(grant) => create_grant(tenant, now, grant),
+        Command::UpdateGrant { from, to } => update_grant(tenant, now, &from, *to),
         Command::DeleteGrant { id } => match tenant.grant(id) {
             Some(_) => Ok(vec![Event::GrantDeleted { id }]),
             None => Err(not_found("grant", id)),
@@ -38,6 +39,25 @@ fn create_grant(tenant: &Tenant, now: Timestamp, grant: Grant) -> Handled {
     if tenant.grant(grant.id).is_some() {
         return Err(exists("grant", grant.id));
     }
+    check_grant(tenant, &grant)?;
+    if grant.conditions.expires.is_some_and(|end| end <= now) {
+        return Err(Refusal::Invalid("the grant's expiry is in the past".to_owned()));
+    }
+    Ok(vec![Event::GrantCreated(grant)])
+}
+
+/// One that has expired may be changed otherwise; none is changed into one that has.
+fn update_grant(tenant: &Tenant, now: Timestamp, from: &Grant, to: Grant) -> Handled {
+    let held = tenant.grant(to.id).ok_or_else(|| not_found("grant", to.id))?;
+    check_grant(tenant, &to)?;
+    let end = to.conditions.expires;
+    if end.is_some_and(|end| end <= now) && end != held.grant.conditions.expires {
+        return Err(Refusal::Invalid("the grant's expiry is in the past".to_owned()));
+    }
+    change(&held.grant, from, &to, || Event::GrantUpdated(to.clone()))
+}
+
+fn check_grant(tenant: &Tenant, grant: &Grant) -> Result<(), Refusal> {
     is_there(tenant, &grant.subject)?;
     match &grant.owner {
         Some(Subject::Group { .. }) => {
@@ -54,11 +74,7 @@ fn create_grant(tenant: &Tenant, now: Timestamp, grant: Grant) -> Handled {
     tenant
         .role(grant.role.as_str())
         .ok_or_else(|| not_found("role", &grant.role))?;
-    check_text(grant.reason.as_ref(), "reason")?;
-    if grant.conditions.expires.is_some_and(|end| end <= now) {
-        return Err(Refusal::Invalid("the grant's expiry is in the past".to_owned()));
-    }
-    Ok(vec![Event::GrantCreated(grant)])
+    check_text(grant.reason.as_ref(), "reason")
 }
 
 fn is_there(tenant: &Tenant, subject: &Subject) -> Result<(), Refusal> {
