@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use turnpike_access::{
-    audit::{AuditRecord, Outcome},
+    audit::{AuditRecord, Outcome, TokenFacts},
     command::Command,
     grant::AuthMethod,
     id::{Name, Principal},
@@ -43,44 +43,47 @@ pub(crate) async fn record(executor: &Executor, token: &VerifiedToken) -> Result
     }
 }
 
-/// Records the users whom edges served just in time, as far as audit records tell who they are.
+/// Records the users whom edges served just in time: by the issuer and the claim that the audit tells of them.
 ///
-/// Of a user only the name is known here. That is the claim itself where the claim is an e-mail address and the tenant has
-/// one such issuer alone; others are recorded when they come to the control plane. What fails is tried again with the
-/// user's next request.
+/// What fails is tried again with the user's next request.
 pub(crate) async fn record_served(executor: &Executor, records: &[AuditRecord]) {
-    let methods = [AuthMethod::Jwt, AuthMethod::OauthToken].map(AuthMethod::as_str);
     let mut seen = BTreeSet::new();
-    for record in records {
-        let by_token = record
-            .auth_method
-            .as_deref()
-            .is_some_and(|method| methods.contains(&method));
-        let served = by_token && record.outcome == Outcome::Allowed;
-        if let (true, Some(tenant), Some(principal)) = (served, &record.tenant, &record.principal)
+    for record in records.iter().filter(|record| by_token(record)) {
+        if let (Some(tenant), Some(principal), Some(token)) =
+            (&record.tenant, &record.principal, &record.token)
             && seen.insert((tenant, principal))
-            && let Err(error) = record_one(executor, tenant, principal).await
+            && let Err(error) = record_one(executor, tenant, principal, token).await
         {
             tracing::warn!(%error, %tenant, %principal, "a user could not be recorded just in time");
         }
     }
 }
 
-async fn record_one(executor: &Executor, tenant: &str, principal: &str) -> Result<(), ExecuteError> {
+/// Whether it was another issuer's token that opened something.
+fn by_token(record: &AuditRecord) -> bool {
+    let methods = [AuthMethod::Jwt, AuthMethod::OauthToken].map(AuthMethod::as_str);
+    let method = record.auth_method.as_deref();
+    record.outcome == Outcome::Allowed && method.is_some_and(|method| methods.contains(&method))
+}
+
+async fn record_one(
+    executor: &Executor,
+    tenant: &str,
+    principal: &str,
+    token: &TokenFacts,
+) -> Result<(), ExecuteError> {
     let snapshot = executor.snapshot();
     let (Some(tenant), Ok(principal)) = (snapshot.tenant(tenant), principal.parse::<Principal>()) else {
         return Ok(());
     };
-    let issuers = tenant.issuers().into_iter();
-    let mut with_defaults = issuers.filter(|issuer| issuer.profile.just_in_time.is_some());
-    // Which of several it was, nobody could tell.
-    let (Some(issuer), None) = (with_defaults.next(), with_defaults.next()) else {
+    let Some(issuer) = tenant.issuer(&token.issuer) else {
         return Ok(());
     };
-    if !matches!(issuer.profile.principal, PrincipalRule::Email {}) {
+    // The issuer may have been changed since, and a claim that was cut is somebody else's.
+    if issuer.profile.newcomer(&token.claim).as_ref() != Some(&principal) {
         return Ok(());
     }
-    match command(tenant, issuer, &principal, principal.name().as_str()) {
+    match command(tenant, issuer, &principal, &token.claim) {
         Some(command) => execute(executor, tenant.name().clone(), command).await,
         None => Ok(()),
     }

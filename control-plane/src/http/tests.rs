@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 use turnpike_access::{
-    audit::{AuditRecord, Outcome},
+    audit::{AuditRecord, Outcome, TokenFacts},
     authenticate::AuthFailure,
     command::Command,
     credential::{Decoy, KeyKind, write_key},

@@ -234,6 +234,25 @@ pub struct IssuerProfile {
     pub access_tokens_only: bool,
 }
 
+impl IssuerProfile {
+    /// The user that is served where no account is found by the claim, if the issuer has such.
+    pub fn newcomer(&self, claim: &str) -> Option<Principal> {
+        self.just_in_time.as_ref()?;
+        let name = match self.principal {
+            PrincipalRule::Subject {} | PrincipalRule::Email {} => claim.to_ascii_lowercase().parse(),
+            // The account of that very name is looked for at the next request.
+            PrincipalRule::Name {
+                virtual_account: false,
+            } => claim.parse(),
+            PrincipalRule::Name {
+                virtual_account: true,
+            }
+            | PrincipalRule::Fixed { .. } => return None,
+        };
+        name.ok().map(Principal::User)
+    }
+}
+
 /// An issuer as it is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -105,27 +105,56 @@ async fn another_issuer_s_token_is_exchanged_and_its_user_recorded_just_in_time(
     );
 }
 
-#[tokio::test]
-async fn a_user_whom_an_edge_served_just_in_time_is_recorded_from_the_audit() {
-    let served = Served::start().await;
-    let (_, profile) = idp("https://idp.example");
-    served
-        .change(vec![Command::CreateIssuer {
-            name: name("okta"),
-            profile,
-        }])
-        .await;
-    let record = |principal: &str, method: &str| AuditRecord {
+/// What the audit of an edge has of a request with a token.
+fn served_by_edge(principal: &str, method: &str, issuer: &str, claim: &str) -> AuditRecord {
+    AuditRecord {
         tenant: Some(Arc::from("acme")),
         principal: Some(Arc::from(principal)),
         auth_method: Some(Arc::from(method)),
+        token: Some(Arc::new(TokenFacts {
+            issuer: Arc::from(issuer),
+            claim: Arc::from(claim),
+            groups: Vec::new(),
+            groups_cut: false,
+            id: None,
+        })),
         ..audit_record()
+    }
+}
+
+#[tokio::test]
+async fn a_user_whom_an_edge_served_just_in_time_is_recorded_from_the_audit_for_any_issuer() {
+    let served = Served::start().await;
+    let (_, by_email) = idp("https://idp.example");
+    let (_, by_subject) = idp("https://subjects.example");
+    let by_subject = IssuerProfile {
+        principal: PrincipalRule::Subject {},
+        ..by_subject
     };
+    let (_, nobodys) = idp("https://closed.example");
+    let nobodys = IssuerProfile {
+        just_in_time: None,
+        ..nobodys
+    };
+    for (issuer, profile) in [("okta", by_email), ("gitlab", by_subject), ("closed", nobodys)] {
+        let name = name(issuer);
+        served.change(vec![Command::CreateIssuer { name, profile }]).await;
+    }
     let records = [
-        record("user:eve@acme.example", "jwt"),
-        record("user:eve@acme.example", "jwt"),
-        record("user:alice", "jwt"),
-        record("user:mallory@acme.example", "api_key"),
+        served_by_edge("user:eve@acme.example", "jwt", "okta", "eve@acme.example"),
+        served_by_edge("user:eve@acme.example", "jwt", "okta", "eve@acme.example"),
+        served_by_edge("user:u-17", "oauth_token", "gitlab", "U-17"),
+        served_by_edge("user:alice", "jwt", "okta", "alice"),
+        served_by_edge(
+            "user:mallory@acme.example",
+            "api_key",
+            "okta",
+            "mallory@acme.example",
+        ),
+        // Found by another claim than the account would be: the issuer was changed since, or the claim was cut.
+        served_by_edge("user:trent", "jwt", "gitlab", "trent@acme.example"),
+        served_by_edge("user:zoe", "jwt", "closed", "zoe"),
+        served_by_edge("user:yan", "jwt", "gone", "yan"),
     ];
     just_in_time::record_served(&served.core.executor, &records).await;
     let snapshot = served.core.snapshot();
@@ -134,8 +163,12 @@ async fn a_user_whom_an_edge_served_just_in_time_is_recorded_from_the_audit() {
     let eve = account("user:eve@acme.example").unwrap();
     assert_eq!(eve.teams, [name("engineers")]);
     assert_eq!(tenant.by_email("eve@acme.example"), Some(&eve.principal));
+    let other = account("user:u-17").unwrap();
+    assert_eq!(tenant.by_subject("gitlab/U-17"), Some(&other.principal));
     assert!(account("user:alice").unwrap().profile.email.is_none());
-    assert!(account("user:mallory@acme.example").is_none());
+    for nobody in ["user:mallory@acme.example", "user:trent", "user:zoe", "user:yan"] {
+        assert!(account(nobody).is_none(), "{nobody}");
+    }
 }
 
 fn audit_record() -> AuditRecord {

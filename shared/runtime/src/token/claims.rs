@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::Value;
 use turnpike_access::{
     grant::AuthMethod,
-    id::{Name, Principal, Timestamp},
+    id::{Name, Timestamp},
     issuer::{ClaimPath, Issuer, IssuerProfile, PrincipalRule},
     snapshot::Group,
     token::{Bearer, VerifiedToken},
@@ -119,7 +119,7 @@ impl Trusted {
             groups: groups(&self.issuer, claims)?,
             bearer: Bearer::Foreign {
                 method,
-                just_in_time: just_in_time(profile, &claim),
+                just_in_time: profile.newcomer(&claim),
                 claim,
                 revision: self.issuer.revision,
             },
@@ -214,22 +214,6 @@ fn principal(profile: &IssuerProfile, claims: &Value) -> Result<Arc<str>, TokenF
     }
     // Of ASCII alone: no other letter may become one that somebody else's address is written with.
     Ok(Arc::from(claim.to_ascii_lowercase()))
-}
-
-fn just_in_time(profile: &IssuerProfile, claim: &str) -> Option<Principal> {
-    profile.just_in_time.as_ref()?;
-    let name = match profile.principal {
-        PrincipalRule::Subject {} | PrincipalRule::Email {} => claim.to_ascii_lowercase().parse(),
-        // The account of that very name is looked for at the next request.
-        PrincipalRule::Name {
-            virtual_account: false,
-        } => claim.parse(),
-        PrincipalRule::Name {
-            virtual_account: true,
-        }
-        | PrincipalRule::Fixed { .. } => return None,
-    };
-    name.ok().map(Principal::User)
 }
 
 /// The groups of a token. Too many, or left out by the issuer because of their number, is an end: a group that is
