@@ -4,11 +4,12 @@ use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     credential::{Credential, CredentialStatus, KeyKind, PresentedKey, Scope},
-    digest::{KeyDigest, Peppers},
+    digest::{KeyDigest, Peppers, Proof},
     grant::{AuthMethod, Circumstances},
     id::{Name, Principal, Timestamp},
     pattern::Tags,
-    snapshot::{HeldAccount, HeldGrant, Snapshot, Tenant},
+    snapshot::{HeldAccount, HeldCredential, Snapshot, Tenant},
+    table::prefetch,
     token::VerifiedToken,
 };
 
@@ -21,12 +22,12 @@ pub struct Caller<'s> {
     pub principal: &'s Principal,
     /// What is recorded of it; a user just in time is not recorded yet.
     pub account: Option<&'s HeldAccount>,
-    /// The teams whose grants it has.
-    pub teams: &'s [Name],
-    /// The grants that name it.
-    pub grants: &'s [Arc<HeldGrant>],
+    /// The teams of a user just in time; those of an account are its own.
+    pub joins: &'s [Name],
     /// The key that was presented, or that the presented token was given for.
     pub credential: Option<&'s Credential>,
+    /// The credential, where it is known to be narrowed to nothing, so that it need not be read.
+    pub unnarrowed: Option<&'s Credential>,
     /// What the presented token is narrowed to, beside the credential's own scope.
     pub scope: Option<&'s Scope>,
     /// The groups that its verified token carries: issuer and value.
@@ -44,9 +45,9 @@ impl<'s> Caller<'s> {
             tenant,
             principal: &held.account.principal,
             account: Some(held),
-            teams: &held.account.teams,
-            grants: &held.grants,
+            joins: &[],
             credential: None,
+            unnarrowed: None,
             scope: None,
             groups: &[],
             method,
@@ -57,6 +58,11 @@ impl<'s> Caller<'s> {
     /// The tags of its account.
     pub fn tags(&self) -> Option<&'s Tags> {
         self.account.map(|held| &held.account.profile.tags)
+    }
+
+    /// The teams whose grants it has.
+    pub fn teams(&self) -> &'s [Name] {
+        self.account.map_or(self.joins, |held| &held.account.teams)
     }
 
     /// The circumstances of a request of this caller.
@@ -140,10 +146,17 @@ pub fn authenticate<'s>(
         failure,
         credential: None,
     };
-    let held = snapshot.credential(key.id()).map(Arc::as_ref);
-    // Looked up for right and wrong secrets alike, and before the digest is computed: memory arrives meanwhile.
+    // The digest is computed while memory arrives.
+    snapshot.credentials.prefetch(&key.id());
+    let proof = peppers.prove(key);
+    let found = snapshot.credentials.get(&key.id());
+    if let Some(caller) = found.and_then(|held| plainly(snapshot, held, key, &proof, now)) {
+        return Ok(caller);
+    }
+    let held = found.map(|held| held.whole().as_ref());
+    // Looked up for right and wrong secrets alike.
     let owner = held.and_then(|held| Owner::of(snapshot, held));
-    let genuine = peppers.verify(held.map_or(&NOTHING, |held| &held.digest), key);
+    let genuine = peppers.verify_proven(held.map_or(&NOTHING, |held| &held.digest), key, &proof);
     let credential = held.ok_or(anonymous(AuthFailure::Unknown))?;
     if !genuine && !previous_version(credential, key, peppers, now) {
         return Err(anonymous(AuthFailure::WrongSecret));
@@ -158,6 +171,33 @@ pub fn authenticate<'s>(
             failure,
             credential: Some(credential),
         })
+}
+
+/// Who presents a key, where what lies in front of credential and account settles it, as it does for most keys.
+/// `None` says nothing: [`Owner::admit`] judges.
+fn plainly<'s>(
+    snapshot: &'s Snapshot,
+    held: &'s HeldCredential,
+    key: &PresentedKey<'_>,
+    proof: &Proof,
+    now: Timestamp,
+) -> Option<Caller<'s>> {
+    let tenant = snapshot.tenants.at(held.tenant()?)?;
+    let seat = tenant.accounts.at(held.owner())?;
+    // A decision will want it.
+    prefetch(seat.held());
+    let (pepper, mac) = held.digest()?;
+    let settings = tenant.settings();
+    let plain = proof.is_of(pepper, mac)
+        && held.is_plain(now)
+        && seat.admits(key.kind())
+        && !settings.suspended
+        && settings.credentials.max_lifetime_seconds.is_none();
+    plain.then(|| Caller {
+        credential: Some(held.whole()),
+        unnarrowed: Some(held.whole()),
+        ..Caller::of(tenant, seat.held(), AuthMethod::ApiKey)
+    })
 }
 
 /// Whether a credential whose secret was proven opens anything now, and for whom. The control plane asks again

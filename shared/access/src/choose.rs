@@ -77,7 +77,7 @@ pub fn choose<'s>(
             fallback: None,
         });
     }
-    let teams = caller.teams;
+    let teams = caller.teams();
     let rules = caller.tenant.fallbacks().iter().filter(|rule| {
         rule.from.matches(model.id.as_str())
             && rule.to != model.id

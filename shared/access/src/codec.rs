@@ -121,7 +121,7 @@ pub fn encode<E: From<serde_json::Error>>(
     }
     let credentials = snapshot.credentials.values();
     credentials
-        .map(|held| Record::Credential(Credential::clone(held)))
+        .map(|held| Record::Credential(Credential::clone(held.whole())))
         .try_for_each(|record| write(&record))
 }
 
@@ -231,9 +231,8 @@ impl Decoder {
             for issuer in tenant.issuers.values() {
                 self.snapshot.list_issuer(&tenant.name, issuer);
             }
-            self.snapshot
-                .tenants
-                .insert(tenant.name.clone(), Arc::new(tenant));
+            let name = tenant.name.clone();
+            self.snapshot.tenants.insert(&name, Arc::new(tenant));
         }
     }
 
@@ -284,10 +283,9 @@ impl Decoder {
             credential.owner = held.account.principal.clone();
         }
         self.snapshot
-            .credentials
-            .insert(credential.id, Arc::new(credential))
-            .is_none()
-            .then_some(())
+            .put_credential(credential)
+            .filter(|new| *new)
+            .map(drop)
     }
 }
 
@@ -297,13 +295,8 @@ fn restore(tenant: &mut Tenant, record: Record) -> Result<(), Missing> {
             tenant.roles.insert(role.name.clone(), role);
         }
         Record::Team(team) => {
-            tenant.teams.insert(
-                team.name.clone(),
-                Arc::new(HeldTeam {
-                    team,
-                    grants: Vec::new(),
-                }),
-            );
+            let (name, grants) = (team.name.clone(), Vec::new());
+            tenant.teams.insert(&name, Arc::new(HeldTeam { team, grants }));
         }
         Record::Account(account) => tenant.restore_account(account),
         Record::Retired { credential } => {

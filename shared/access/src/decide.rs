@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::{
     authenticate::Caller,
-    credential::Scope,
+    credential::{Credential, Scope},
     grant::{Circumstances, ConditionMismatch, Effect, in_networks},
     id::{Id, Name},
     log::Position,
     pattern::{Glob, Resource, SelectorMismatch},
-    snapshot::{HeldGrant, Snapshot},
+    snapshot::{HeldGrant, HeldTeam, Snapshot},
 };
 
 /// What is asked.
@@ -209,9 +209,9 @@ impl<'s, 'a> Standing<'s, 'a> {
 /// The grants that speak of the caller: its own, those of its teams, those of the groups that its token carries.
 pub(crate) fn candidates<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s HeldGrant> {
     let tenant = caller.tenant;
-    let teams = caller.teams.iter().filter_map(|name| tenant.teams.get(name));
+    let teams = teams_of(caller);
     let group = |group: &'s (Name, Arc<str>)| tenant.groups.get(group);
-    let own = caller.grants.iter();
+    let own = caller.account.into_iter().flat_map(|held| held.grants.iter());
     own.chain(teams.flat_map(|held| held.grants.iter()))
         .chain(
             caller
@@ -220,6 +220,23 @@ pub(crate) fn candidates<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s He
                 .filter_map(group)
                 .flat_map(|grants| grants.iter()),
         )
+        .map(AsRef::as_ref)
+}
+
+/// The teams that speak of the caller, as far as they exist. Those of an account are found by their numbers.
+fn teams_of<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s HeldTeam> {
+    let tenant = caller.tenant;
+    let numbers = caller
+        .account
+        .into_iter()
+        .flat_map(|held| held.team_numbers.iter());
+    let joins = match caller.account {
+        Some(_) => &[],
+        None => caller.joins,
+    };
+    numbers
+        .filter_map(|number| tenant.teams.at(number))
+        .chain(joins.iter().filter_map(|name| tenant.teams.get(name)))
         .map(AsRef::as_ref)
 }
 
@@ -239,7 +256,9 @@ pub(crate) fn examine(held: &HeldGrant, caller: &Caller<'_>, request: &Request<'
 }
 
 fn scopes<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s Scope> {
-    let own = caller.credential.and_then(|held| held.scope.as_deref());
+    let unnarrowed = |held: &Credential| caller.unnarrowed.is_some_and(|known| std::ptr::eq(known, held));
+    let narrowing = caller.credential.filter(|held| !unnarrowed(held));
+    let own = narrowing.and_then(|held| held.scope.as_deref());
     own.into_iter().chain(caller.scope)
 }
 

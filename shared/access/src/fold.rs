@@ -5,18 +5,17 @@ use std::sync::Arc;
 use crate::{
     credential::Credential,
     event::{Event, UnknownEvent},
-    grant::{Grant, Subject},
     id::{Id, Name, Principal},
     log::{BrokenChain, Origin, Position, Recorded},
     model::Provider,
-    role::Role,
-    snapshot::{HeldAccount, HeldGrant, HeldTeam, Snapshot, Tenant},
+    snapshot::{HeldAccount, HeldCredential, HeldTeam, Snapshot, Tenant},
     tenant::{Account, Team, TeamProfile},
 };
 
 mod catalogue;
 mod credential;
 mod issuer;
+mod rights;
 
 /// Why an event was not folded in. The snapshot is as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +66,7 @@ impl Snapshot {
             Event::PlatformBootstrapped {} => self.bootstrapped = true,
             Event::TenantCreated(settings) => {
                 let tenant = Tenant::new(origin.tenant.clone(), settings, origin.time);
-                self.tenants.insert(origin.tenant.clone(), Arc::new(tenant));
+                self.tenants.insert(&origin.tenant, Arc::new(tenant));
             }
             Event::TenantDeleted {} => self.delete_tenant(&origin.tenant)?,
             Event::CredentialIssued(credential) => self.issue(origin, credential)?,
@@ -90,10 +89,7 @@ impl Snapshot {
     }
 
     fn tenant_mut(&mut self, name: &Name) -> Result<&mut Tenant, Missing> {
-        self.tenants
-            .get_mut(name)
-            .map(Arc::make_mut)
-            .ok_or(Missing("tenant"))
+        self.tenants.get_mut(name).ok_or(Missing("tenant"))
     }
 
     /// The many credentials of an account share one copy of its name, and those of a tenant one of the tenant's.
@@ -103,15 +99,16 @@ impl Snapshot {
         }
         let tenant = self.tenant_mut(&origin.tenant)?;
         credential.tenant = tenant.name.clone();
-        let held = tenant.account_mut(&credential.owner)?;
-        credential.owner = held.account.principal.clone();
-        held.account.credentials.push(credential.id);
-        self.credentials.insert(credential.id, Arc::new(credential));
+        credential.owner = tenant.change_account(&credential.owner, |held| {
+            held.account.credentials.push(credential.id);
+            held.account.principal.clone()
+        })?;
+        self.put_credential(credential).ok_or(Missing("tenant"))?;
         Ok(())
     }
 
     fn delete_tenant(&mut self, name: &Name) -> Result<(), Missing> {
-        let tenant = self.tenants.remove(name).ok_or(Missing("tenant"))?;
+        let tenant = self.tenants.retire(name).ok_or(Missing("tenant"))?;
         for issuer in tenant.issuers.values() {
             self.unlist_issuer(name, issuer);
         }
@@ -125,12 +122,31 @@ impl Snapshot {
         Ok(())
     }
 
-    fn credential_mut(&mut self, origin: &Origin, id: Id) -> Result<&mut Credential, Missing> {
-        let held = self
-            .credentials
-            .get_mut(&id)
-            .filter(|held| held.tenant == origin.tenant);
-        held.map(Arc::make_mut).ok_or(Missing("credential"))
+    fn change_credential(
+        &mut self,
+        origin: &Origin,
+        id: Id,
+        change: impl FnOnce(&mut Credential),
+    ) -> Result<(), Missing> {
+        let held = self.credentials.get_mut(&id);
+        held.filter(|held| held.whole().tenant == origin.tenant)
+            .map(|held| held.change(change))
+            .ok_or(Missing("credential"))
+    }
+
+    /// For [`crate::codec`] too: puts a credential in, whether or not its owner is still there. Tells whether it is new.
+    pub(crate) fn put_credential(&mut self, credential: Credential) -> Option<bool> {
+        let tenant_number = self.tenants.number(&credential.tenant)?;
+        let known = self.tenants.at(tenant_number)?.accounts.number(&credential.owner);
+        let owner = match known {
+            Some(number) => number,
+            None => {
+                let tenant = self.tenants.get_mut(&credential.tenant)?;
+                tenant.accounts.number_or_new(&credential.owner)
+            }
+        };
+        let held = HeldCredential::new(Arc::new(credential), tenant_number, owner);
+        Some(self.credentials.insert(held.whole().id, held).is_none())
     }
 }
 
@@ -144,22 +160,14 @@ impl Tenant {
                     profile,
                     created: origin.time,
                 };
-                self.teams.insert(
-                    name,
-                    Arc::new(HeldTeam {
-                        team,
-                        grants: Vec::new(),
-                    }),
-                );
+                let grants = Vec::new();
+                self.teams.insert(&name, Arc::new(HeldTeam { team, grants }));
             }
             Event::TeamUpdated { name, profile } => self.update_team(&name, profile)?,
             Event::TeamDeleted { name } => self.delete_team(&name)?,
             Event::TeamMemberAdded { team, principal } => self.add_member(team, &principal)?,
             Event::TeamMemberRemoved { team, principal } => {
-                self.account_mut(&principal)?
-                    .account
-                    .teams
-                    .retain(|one| *one != team);
+                self.leave_team(&principal, &team)?;
             }
             Event::AccountCreated { principal, profile } => {
                 let (teams, credentials) = (Vec::new(), Vec::new());
@@ -173,7 +181,9 @@ impl Tenant {
             }
             Event::AccountUpdated { principal, profile } => {
                 let known = profile.clone();
-                let before = std::mem::replace(&mut self.account_mut(&principal)?.account.profile, profile);
+                let before = self.change_account(&principal, |held| {
+                    std::mem::replace(&mut held.account.profile, profile)
+                })?;
                 self.forget_who(&principal, &before);
                 self.learn_who(&principal, &known);
             }
@@ -196,27 +206,45 @@ impl Tenant {
         Ok(())
     }
 
-    pub(crate) fn account_mut(&mut self, principal: &Principal) -> Result<&mut HeldAccount, Missing> {
-        self.accounts
-            .get_mut(principal)
-            .map(Arc::make_mut)
-            .ok_or(Missing("account"))
+    fn change_account<T>(
+        &mut self,
+        principal: &Principal,
+        change: impl FnOnce(&mut HeldAccount) -> T,
+    ) -> Result<T, Missing> {
+        self.accounts.change(principal, change).ok_or(Missing("account"))
     }
 
     fn add_member(&mut self, team: Name, member: &Principal) -> Result<(), Missing> {
         // The members of a team share one copy of its name.
         let team = self.teams.get(&team).map_or(team, |held| held.team.name.clone());
-        let teams = &mut self.account_mut(member)?.account.teams;
-        if !teams.contains(&team) {
-            teams.push(team);
+        let held = self.account(member).ok_or(Missing("account"))?;
+        if held.account.teams.contains(&team) {
+            return Ok(());
         }
-        Ok(())
+        let mut teams = held.account.teams.clone();
+        teams.push(team);
+        self.set_teams(member, teams)
+    }
+
+    fn leave_team(&mut self, member: &Principal, team: &Name) -> Result<(), Missing> {
+        let held = self.account(member).ok_or(Missing("account"))?;
+        let mut teams = held.account.teams.clone();
+        teams.retain(|one| one != team);
+        self.set_teams(member, teams)
+    }
+
+    fn set_teams(&mut self, member: &Principal, teams: Vec<Name>) -> Result<(), Missing> {
+        let numbers = &mut self.teams;
+        self.accounts
+            .change(member, |held| {
+                held.set_teams(teams, |team| numbers.number_or_new(team));
+            })
+            .ok_or(Missing("account"))
     }
 
     fn update_team(&mut self, name: &Name, profile: TeamProfile) -> Result<(), Missing> {
-        let held = self.teams.get_mut(name).map(Arc::make_mut);
-        held.ok_or(Missing("team"))?.team.profile = profile;
-        Ok(())
+        let updated = self.teams.change(name, |held| held.team.profile = profile);
+        updated.ok_or(Missing("team"))
     }
 
     fn delete_team(&mut self, name: &Name) -> Result<(), Missing> {
@@ -228,96 +256,9 @@ impl Tenant {
             .map(|held| held.account.principal.clone())
             .collect();
         for member in members {
-            self.account_mut(&member)?.account.teams.retain(|one| one != name);
+            self.leave_team(&member, name)?;
         }
         Ok(())
-    }
-
-    /// Grants hold their role looked up, so that a decision need not: a changed role is put into each.
-    fn set_role(&mut self, role: Role) -> Result<(), Missing> {
-        let role = Arc::new(role);
-        self.roles.insert(role.name.clone(), role.clone());
-        let affected: Vec<_> = self
-            .grants
-            .values()
-            .filter(|held| held.grant.role == role.name)
-            .cloned()
-            .collect();
-        for held in affected {
-            self.put_grant(Arc::new(HeldGrant {
-                role: role.clone(),
-                ..HeldGrant::clone(&held)
-            }))?;
-        }
-        Ok(())
-    }
-
-    fn add_grant(&mut self, origin: &Origin, grant: Grant) -> Result<(), Missing> {
-        let role = self.role(grant.role.as_str()).ok_or(Missing("role"))?;
-        let (created, created_by) = (origin.time, origin.actor.clone());
-        self.put_grant(Arc::new(HeldGrant {
-            grant,
-            role,
-            created,
-            created_by,
-        }))
-    }
-
-    /// Puts a grant in, in the place of the one with the same id or after the others of its subject.
-    fn put_grant(&mut self, held: Arc<HeldGrant>) -> Result<(), Missing> {
-        let id = held.grant.id;
-        let grants = self.grants_of_mut(&held.grant.subject)?;
-        // The same order whether they came as events or out of a snapshot.
-        match grants.binary_search_by_key(&(held.created, id), |one| (one.created, one.grant.id)) {
-            Ok(place) => grants
-                .iter_mut()
-                .skip(place)
-                .take(1)
-                .for_each(|one| *one = held.clone()),
-            Err(place) => grants.insert(place, held.clone()),
-        }
-        self.grants.insert(id, held);
-        Ok(())
-    }
-
-    /// It stays where it is among the grants of its subject, and stays whoever's it was that made it.
-    fn update_grant(&mut self, grant: Grant) -> Result<(), Missing> {
-        let role = self.role(grant.role.as_str()).ok_or(Missing("role"))?;
-        let held = self.grants.get(&grant.id).cloned().ok_or(Missing("grant"))?;
-        if held.grant.subject != grant.subject {
-            self.delete_grant(grant.id)?;
-        }
-        self.put_grant(Arc::new(HeldGrant {
-            grant,
-            role,
-            created: held.created,
-            created_by: held.created_by.clone(),
-        }))
-    }
-
-    fn delete_grant(&mut self, id: Id) -> Result<(), Missing> {
-        let held = self.grants.remove(&id).ok_or(Missing("grant"))?;
-        self.grants_of_mut(&held.grant.subject)?
-            .retain(|one| one.grant.id != id);
-        Ok(())
-    }
-
-    fn grants_of_mut(&mut self, subject: &Subject) -> Result<&mut Vec<Arc<HeldGrant>>, Missing> {
-        match subject {
-            Subject::Principal(principal) => Ok(&mut self.account_mut(principal)?.grants),
-            Subject::Team(name) => {
-                let team = self
-                    .teams
-                    .get_mut(name)
-                    .map(Arc::make_mut)
-                    .ok_or(Missing("team"))?;
-                Ok(&mut team.grants)
-            }
-            Subject::Group { issuer, value } => {
-                let group = self.groups.get_or_default((issuer.clone(), value.clone()));
-                group.map(Arc::make_mut).ok_or(Missing("group"))
-            }
-        }
     }
 
     /// For [`crate::codec`]: an account as it was held, before its grants are put in.
@@ -328,18 +269,9 @@ impl Tenant {
             }
         }
         self.learn_who(&account.principal, &account.profile);
-        self.accounts.insert(
-            account.principal.clone(),
-            Arc::new(HeldAccount {
-                account,
-                grants: Vec::new(),
-            }),
-        );
-    }
-
-    /// For [`crate::codec`]: a grant as it was held.
-    pub(crate) fn restore_grant(&mut self, held: HeldGrant) -> Result<(), Missing> {
-        self.put_grant(Arc::new(held))
+        let held = HeldAccount::new(account, |team| self.teams.number_or_new(team));
+        let principal = held.account.principal.clone();
+        self.accounts.insert(&principal, Arc::new(held));
     }
 
     pub(crate) fn set_provider(&mut self, provider: Provider) {

@@ -48,6 +48,10 @@ impl Id {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+
     /// An id out of 72 random bits or more, supplied by the caller.
     pub fn from_random(random: u128) -> Self {
         let mut rest = random;

@@ -13,17 +13,22 @@ use crate::{
     log::{Head, Position},
     model::{Fallback, Model, Provider},
     role::{self, Role},
-    table::Table,
-    tenant::{Account, Team, TenantSettings},
+    table::{Numbered, Table},
+    tenant::TenantSettings,
 };
+
+mod held;
+
+pub(crate) use held::{AccountSeat, CredentialLine, HeldCredential};
+pub use held::{HeldAccount, HeldTeam};
 
 /// The whole access state at one position.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub(crate) head: Head,
     pub(crate) bootstrapped: bool,
-    pub(crate) credentials: Table<Id, Arc<Credential>>,
-    pub(crate) tenants: Table<Name, Arc<Tenant>>,
+    pub(crate) credentials: Table<Id, HeldCredential, CredentialLine>,
+    pub(crate) tenants: Numbered<Name, Arc<Tenant>>,
     /// Which issuers have a URL as their `iss`: tenant and name, across tenants.
     pub(crate) issuers: Table<Arc<str>, Arc<Vec<(Name, Name)>>>,
     /// The keys of Turnpike's own tokens, the oldest first.
@@ -48,7 +53,7 @@ impl Snapshot {
 
     /// A credential by its public id, dead ones too.
     pub fn credential(&self, id: Id) -> Option<&Arc<Credential>> {
-        self.credentials.get(&id)
+        self.credentials.get(&id).map(HeldCredential::whole)
     }
 
     /// How many credentials there are, dead ones too.
@@ -108,10 +113,10 @@ pub struct Tenant {
     pub(crate) name: Name,
     pub(crate) settings: TenantSettings,
     pub(crate) created: Timestamp,
-    pub(crate) accounts: Table<Principal, Arc<HeldAccount>>,
+    pub(crate) accounts: Numbered<Principal, AccountSeat>,
     /// Credentials of accounts that were deleted: dead, but they go with the tenant.
     pub(crate) retired: Table<Id, ()>,
-    pub(crate) teams: Table<Name, Arc<HeldTeam>>,
+    pub(crate) teams: Numbered<Name, Arc<HeldTeam>>,
     pub(crate) groups: Table<Group, Arc<Vec<Arc<HeldGrant>>>>,
     pub(crate) grants: Table<Id, Arc<HeldGrant>>,
     pub(crate) roles: Table<Name, Arc<Role>>,
@@ -129,22 +134,6 @@ pub struct Tenant {
     pub(crate) emails: Table<Arc<str>, Arc<Vec<Principal>>>,
     /// Which accounts are who at an issuer.
     pub(crate) subjects: Table<Arc<str>, Arc<Vec<Principal>>>,
-}
-
-/// An account with the grants that name it.
-#[derive(Debug, Clone)]
-pub struct HeldAccount {
-    /// The account.
-    pub account: Account,
-    pub(crate) grants: Vec<Arc<HeldGrant>>,
-}
-
-/// A team with the grants that name it.
-#[derive(Debug, Clone)]
-pub struct HeldTeam {
-    /// The team.
-    pub team: Team,
-    pub(crate) grants: Vec<Arc<HeldGrant>>,
 }
 
 /// A grant with its role looked up.
@@ -166,9 +155,9 @@ impl Tenant {
             name,
             settings,
             created,
-            accounts: Table::default(),
+            accounts: Numbered::default(),
             retired: Table::default(),
-            teams: Table::default(),
+            teams: Numbered::default(),
             groups: Table::default(),
             grants: Table::default(),
             roles: Table::default(),

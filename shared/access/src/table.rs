@@ -8,15 +8,21 @@
 //! It grows by linear hashing: when the shards become full on average, one of them, each in its turn, is split in
 //! two. No insertion pays for more than that. A table does not shrink before it is empty.
 
-use std::{borrow::Borrow, fmt, hash::BuildHasher, sync::Arc};
+use std::{borrow::Borrow, fmt, hash::BuildHasher, marker::PhantomData, sync::Arc};
 
 use foldhash::{SharedSeed, quality::SeedableRandomState};
 
 mod directory;
+mod numbered;
+mod prefetch;
 mod shard;
+mod slot;
 
 use directory::Directory;
+pub(crate) use numbered::{Numbered, Seat};
+pub(crate) use prefetch::prefetch;
 use shard::Shard;
+pub use slot::{Entry, Slot};
 
 /// How many entries a shard has on average before another one is added.
 const FILL: usize = 20;
@@ -53,13 +59,14 @@ impl<A: Key, B: Key> Key for (A, B) {
     }
 }
 
-/// A hash table of which a copy costs nothing and a change to it little.
-pub struct Table<K, V> {
-    shards: Directory<Shard<K, V>>,
+/// A hash table of which a copy costs nothing and a change to it little. `S` is how an entry lies in memory.
+pub struct Table<K, V, S = Entry<K, V>> {
+    shards: Directory<Shard<S>>,
     len: usize,
+    holds: PhantomData<(K, V)>,
 }
 
-impl<K, V> Table<K, V> {
+impl<K, V, S: Slot<K, V>> Table<K, V, S> {
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.len
@@ -72,7 +79,10 @@ impl<K, V> Table<K, V> {
 
     /// Every entry, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.shards.iter().flat_map(Shard::iter)
+        self.shards
+            .iter()
+            .flat_map(Shard::iter)
+            .map(|slot| (slot.key(), slot.value()))
     }
 
     /// Every key, in no order.
@@ -96,7 +106,21 @@ impl<K, V> Table<K, V> {
         }
         let hash = key.table_hash();
         let shard = self.shards.get(self.shard_of(hash))?;
-        shard.get(hash, key).map(|(_, value)| value)
+        shard.get(hash, key).map(Slot::value)
+    }
+
+    /// Has the memory of a key's entry fetched, so that it is there when [`Table::get`] asks for it.
+    pub(crate) fn prefetch<Q>(&self, key: &Q)
+    where
+        Q: Key + ?Sized,
+    {
+        if self.is_empty() {
+            return;
+        }
+        let hash = key.table_hash();
+        if let Some(shard) = self.shards.get(self.shard_of(hash)) {
+            shard.prefetch(hash);
+        }
     }
 
     /// Whether there is a value for a key.
@@ -118,7 +142,7 @@ impl<K, V> Table<K, V> {
     }
 }
 
-impl<K: Key + Clone, V: Clone> Table<K, V> {
+impl<K: Key + Clone, V: Clone, S: Slot<K, V>> Table<K, V, S> {
     /// The value of a key, to be changed in this copy alone.
     pub fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
@@ -129,7 +153,10 @@ impl<K: Key + Clone, V: Clone> Table<K, V> {
         self.get(key)?;
         let hash = key.table_hash();
         let place = self.shard_of(hash);
-        self.shards.get_mut(place)?.get_mut(hash, key)
+        self.shards
+            .get_mut(place)?
+            .get_mut(hash, key)
+            .map(Slot::value_mut)
     }
 
     /// Gives a key a value, and returns the one it had.
@@ -139,7 +166,8 @@ impl<K: Key + Clone, V: Clone> Table<K, V> {
         }
         let hash = key.table_hash();
         let place = self.shard_of(hash);
-        let before = self.shards.get_mut(place)?.insert(hash, key, value);
+        let before = self.shards.get_mut(place)?.insert(hash, S::new(hash, key, value));
+        let before = before.map(Slot::into_value);
         if before.is_none() {
             self.len += 1;
         }
@@ -166,7 +194,7 @@ impl<K: Key + Clone, V: Clone> Table<K, V> {
         self.get(key)?;
         let hash = key.table_hash();
         let place = self.shard_of(hash);
-        let removed = self.shards.get_mut(place)?.remove(hash, key)?;
+        let removed = self.shards.get_mut(place)?.remove(hash, key)?.into_value();
         self.len -= 1;
         if self.is_empty() {
             *self = Self::default();
@@ -192,25 +220,27 @@ impl<K: Key + Clone, V: Clone> Table<K, V> {
     }
 }
 
-impl<K, V> Clone for Table<K, V> {
+impl<K, V, S> Clone for Table<K, V, S> {
     fn clone(&self) -> Self {
         Self {
             shards: self.shards.clone(),
             len: self.len,
+            holds: PhantomData,
         }
     }
 }
 
-impl<K, V> Default for Table<K, V> {
+impl<K, V, S> Default for Table<K, V, S> {
     fn default() -> Self {
         Self {
             shards: Directory::default(),
             len: 0,
+            holds: PhantomData,
         }
     }
 }
 
-impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Table<K, V> {
+impl<K: fmt::Debug, V: fmt::Debug, S: Slot<K, V>> fmt::Debug for Table<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }

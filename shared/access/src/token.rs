@@ -155,15 +155,11 @@ fn foreign<'s>(
         .filter(|issuer| issuer.revision == revision)
         .ok_or(AuthFailure::IssuerChanged)?;
     let recorded = account_of(tenant, issuer, claim);
-    let (principal, teams, grants) = match (recorded, just_in_time, &issuer.profile.just_in_time) {
-        (Some(held), _, _) => (
-            &held.account.principal,
-            held.account.teams.as_slice(),
-            held.grants.as_slice(),
-        ),
+    let (principal, joins) = match (recorded, just_in_time, &issuer.profile.just_in_time) {
+        (Some(held), _, _) => (&held.account.principal, [].as_slice()),
         // Whoever is recorded under that name is somebody else.
         (None, Some(principal), Some(defaults)) if tenant.account(principal).is_none() => {
-            (principal, defaults.teams.as_slice(), [].as_slice())
+            (principal, defaults.teams.as_slice())
         }
         _ => return Err(AuthFailure::PrincipalUnknown),
     };
@@ -171,9 +167,9 @@ fn foreign<'s>(
         tenant,
         principal,
         account: recorded,
-        teams,
-        grants,
+        joins,
         credential: None,
+        unnarrowed: None,
         scope: None,
         groups: &token.groups,
         method: token.method(),

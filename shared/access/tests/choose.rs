@@ -70,7 +70,7 @@ proptest! {
                     rule.from.matches(plain.model.id.as_str())
                         && rule.to != plain.model.id
                         && (rule.teams.is_empty()
-                            || rule.teams.iter().any(|team| asking.teams.contains(team)))
+                            || rule.teams.iter().any(|team| asking.teams().contains(team)))
                         && ask(&history.snapshot, &asking, "inference.chat", rule.to.as_str(), false)
                             .is_ok_and(|choice| choice.model.id == rule.to && choice.decision.allowed())
                 });

@@ -97,7 +97,7 @@ fn scattered(number: u32) -> Chosen {
 
 #[test]
 fn a_large_table_grows_and_is_emptied_while_a_copy_stays() {
-    let mut table = Table::default();
+    let mut table: Table<Chosen, u32> = Table::default();
     for number in 0..100_000 {
         assert_eq!(table.insert(scattered(number), number), None);
     }
@@ -114,7 +114,7 @@ fn a_large_table_grows_and_is_emptied_while_a_copy_stays() {
 
 #[test]
 fn a_name_is_found_by_its_text() {
-    let mut table = Table::default();
+    let mut table: Table<turnpike_access::id::Name, i32> = Table::default();
     table.insert("alice".parse::<turnpike_access::id::Name>().unwrap(), 1);
     table.insert("bob".parse().unwrap(), 2);
     assert_eq!(table.get("alice"), Some(&1));

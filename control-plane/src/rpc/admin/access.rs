@@ -44,7 +44,7 @@ impl v1::access_service_server::AccessService for Administration {
             tenant: call.identity.own.to_string(),
             principal: caller.principal.to_string(),
             credential: credential.unwrap_or_default(),
-            teams: caller.teams.iter().map(ToString::to_string).collect(),
+            teams: caller.teams().iter().map(ToString::to_string).collect(),
             method: caller.method.as_str().to_owned(),
             issuer,
             groups: groups

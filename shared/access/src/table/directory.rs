@@ -2,26 +2,32 @@
 
 use std::sync::Arc;
 
-/// Elements of an array of the lower two levels, in bits. The highest array is as long as it must be: 32 for a
-/// million entries of a table.
-const BITS: u32 = 5;
-const MASK: usize = (1 << BITS) - 1;
-
 type Leaf<T> = Arc<[T]>;
 type Branch<T> = Arc<[Leaf<T>]>;
 
-pub(super) struct Directory<T> {
+/// `LEAF` and `BRANCH` are the elements of an array of the lower two levels, in bits. The highest array is as long as it
+/// must be: 49 for a million entries of a table.
+pub(super) struct Directory<T, const LEAF: u32 = 5, const BRANCH: u32 = 5> {
     root: Arc<[Branch<T>]>,
     len: usize,
 }
 
-impl<T> Directory<T> {
+impl<T, const LEAF: u32, const BRANCH: u32> Directory<T, LEAF, BRANCH> {
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
+    fn path(place: usize) -> (usize, usize, usize) {
+        let low = |number: usize, bits: u32| number & ((1 << bits) - 1);
+        (
+            place >> (LEAF + BRANCH),
+            low(place >> LEAF, BRANCH),
+            low(place, LEAF),
+        )
+    }
+
     pub(super) fn get(&self, place: usize) -> Option<&T> {
-        let (root, branch, leaf) = path(place);
+        let (root, branch, leaf) = Self::path(place);
         self.root.get(root)?.get(branch)?.get(leaf)
     }
 
@@ -33,19 +39,19 @@ impl<T> Directory<T> {
     }
 }
 
-impl<T: Clone> Directory<T> {
+impl<T: Clone, const LEAF: u32, const BRANCH: u32> Directory<T, LEAF, BRANCH> {
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
-        let (_, _, last) = path(place);
+        let (_, _, last) = Self::path(place);
         Arc::make_mut(self.leaf_mut(place)?).get_mut(last)
     }
 
     fn leaf_mut(&mut self, place: usize) -> Option<&mut Leaf<T>> {
-        let (root, branch, _) = path(place);
+        let (root, branch, _) = Self::path(place);
         Arc::make_mut(Arc::make_mut(&mut self.root).get_mut(root)?).get_mut(branch)
     }
 
     pub(super) fn push(&mut self, added: T) {
-        let (root, branch, leaf) = path(self.len);
+        let (root, branch, leaf) = Self::path(self.len);
         if leaf > 0 {
             if let Some(all) = self.leaf_mut(self.len) {
                 append(all, added);
@@ -61,15 +67,11 @@ impl<T: Clone> Directory<T> {
     }
 }
 
-fn path(place: usize) -> (usize, usize, usize) {
-    (place >> (2 * BITS), (place >> BITS) & MASK, place & MASK)
-}
-
 fn append<T: Clone>(all: &mut Arc<[T]>, added: T) {
     *all = all.iter().cloned().chain(std::iter::once(added)).collect();
 }
 
-impl<T> Clone for Directory<T> {
+impl<T, const LEAF: u32, const BRANCH: u32> Clone for Directory<T, LEAF, BRANCH> {
     fn clone(&self) -> Self {
         Self {
             root: self.root.clone(),
@@ -78,7 +80,7 @@ impl<T> Clone for Directory<T> {
     }
 }
 
-impl<T> Default for Directory<T> {
+impl<T, const LEAF: u32, const BRANCH: u32> Default for Directory<T, LEAF, BRANCH> {
     fn default() -> Self {
         Self {
             root: Arc::default(),

@@ -2,60 +2,65 @@
 
 use std::{borrow::Borrow, sync::Arc};
 
+use super::{Key, prefetch, slot::Slot};
+
 /// Length of the array of a shard's first entry. All lengths are powers of two.
 const FIRST_LENGTH: usize = 4;
 
-#[derive(Clone)]
-struct Entry<K, V> {
-    /// Kept, so that most other keys are told apart, and entries are moved, without reading the key's text.
-    hash: u32,
-    key: K,
-    value: V,
-}
-
 /// At least a fifth of the slots is free, so that probing ends.
-pub(super) struct Shard<K, V>(Arc<[Option<Entry<K, V>>]>);
+pub(super) struct Shard<S>(Arc<[Option<S>]>);
 
-impl<K, V> Shard<K, V> {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.0.iter().flatten().map(|entry| (&entry.key, &entry.value))
+impl<S> Shard<S> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &S> {
+        self.0.iter().flatten()
     }
 
-    pub(super) fn get<Q>(&self, hash: u32, key: &Q) -> Option<(&K, &V)>
+    pub(super) fn get<K, V, Q>(&self, hash: u32, key: &Q) -> Option<&S>
     where
+        S: Slot<K, V>,
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
         let mut place = start(hash, self.0.len());
         loop {
-            let entry = self.0.get(place)?.as_ref()?;
-            if entry.hash == hash && entry.key.borrow() == key {
-                return Some((&entry.key, &entry.value));
+            let slot = self.0.get(place)?.as_ref()?;
+            if slot.may_hold(hash) && slot.key().borrow() == key {
+                return Some(slot);
             }
             place = (place + 1) & (self.0.len() - 1);
         }
     }
+
+    /// The slot that a hash starts at, and the next, since half of the entries lie behind their own.
+    pub(super) fn prefetch(&self, hash: u32) {
+        let own = start(hash, self.0.len());
+        for slot in self.0.iter().skip(own).take(2) {
+            prefetch(slot);
+        }
+    }
 }
 
-impl<K: Eq + Clone, V: Clone> Shard<K, V> {
-    pub(super) fn get_mut<Q>(&mut self, hash: u32, key: &Q) -> Option<&mut V>
+impl<S> Shard<S> {
+    pub(super) fn get_mut<K, V, Q>(&mut self, hash: u32, key: &Q) -> Option<&mut S>
     where
+        S: Slot<K, V>,
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
         let slots = Arc::make_mut(&mut self.0);
-        let same = |entry: &&mut Entry<K, V>| entry.hash == hash && entry.key.borrow() == key;
-        let found = slots.iter_mut().flatten().find(same)?;
-        Some(&mut found.value)
+        let same = |slot: &&mut S| slot.may_hold(hash) && slot.key().borrow() == key;
+        slots.iter_mut().flatten().find(same)
     }
 
-    pub(super) fn insert(&mut self, hash: u32, key: K, value: V) -> Option<V> {
-        if self.get(hash, &key).is_some() {
-            let held = self.get_mut(hash, &key)?;
-            return Some(std::mem::replace(held, value));
+    pub(super) fn insert<K: Key, V>(&mut self, hash: u32, added: S) -> Option<S>
+    where
+        S: Slot<K, V>,
+    {
+        if self.get(hash, added.key()).is_some() {
+            let held = self.get_mut(hash, added.key())?;
+            return Some(std::mem::replace(held, added));
         }
         let entries = self.0.iter().flatten().count() + 1;
-        let added = Entry { hash, key, value };
         if length_for(entries) > self.0.len() {
             let all = self.0.iter().flatten().cloned();
             *self = Self::of(entries, all.chain(std::iter::once(added)));
@@ -65,32 +70,36 @@ impl<K: Eq + Clone, V: Clone> Shard<K, V> {
         None
     }
 
-    pub(super) fn remove<Q>(&mut self, hash: u32, key: &Q) -> Option<V>
+    pub(super) fn remove<K, V, Q>(&mut self, hash: u32, key: &Q) -> Option<S>
     where
+        S: Slot<K, V>,
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let removed = self.get(hash, key)?.1.clone();
-        let other = |entry: &&Entry<K, V>| entry.hash != hash || entry.key.borrow() != key;
+        let removed = self.get(hash, key)?.clone();
+        let other = |slot: &&S| !slot.may_hold(hash) || slot.key().borrow() != key;
         let left = self.0.iter().flatten().filter(other);
         *self = Self::of(left.clone().count(), left.cloned());
         Some(removed)
     }
 
     /// The entries whose hash is one of these, and the others.
-    pub(super) fn divided(&self, these: impl Fn(u32) -> bool) -> (Self, Self) {
+    pub(super) fn divided<K, V>(&self, these: impl Fn(u32) -> bool) -> (Self, Self)
+    where
+        S: Slot<K, V>,
+    {
         let part = |wanted| {
-            let part = self
-                .0
-                .iter()
-                .flatten()
-                .filter(|entry| these(entry.hash) == wanted);
+            let part = self.0.iter().flatten();
+            let part = part.filter(|slot| these(slot.hash()) == wanted);
             Self::of(part.clone().count(), part.cloned())
         };
         (part(true), part(false))
     }
 
-    fn of(count: usize, entries: impl Iterator<Item = Entry<K, V>>) -> Self {
+    fn of<K, V>(count: usize, entries: impl Iterator<Item = S>) -> Self
+    where
+        S: Slot<K, V>,
+    {
         let mut slots: Vec<_> = (0..length_for(count)).map(|_| None).collect();
         for entry in entries {
             put(&mut slots, entry);
@@ -100,8 +109,8 @@ impl<K: Eq + Clone, V: Clone> Shard<K, V> {
 }
 
 /// Puts an entry into the first free slot from its own on; there is one.
-fn put<K, V>(slots: &mut [Option<Entry<K, V>>], entry: Entry<K, V>) {
-    let own = start(entry.hash, slots.len());
+fn put<K, V, S: Slot<K, V>>(slots: &mut [Option<S>], entry: S) {
+    let own = start(entry.hash(), slots.len());
     let (before, from) = slots.split_at_mut(own);
     let free = from.iter_mut().chain(before).find(|slot| slot.is_none());
     if let Some(slot) = free {
@@ -124,13 +133,13 @@ fn length_for(entries: usize) -> usize {
     }
 }
 
-impl<K, V> Clone for Shard<K, V> {
+impl<S> Clone for Shard<S> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<K, V> Default for Shard<K, V> {
+impl<S> Default for Shard<S> {
     fn default() -> Self {
         Self(Arc::default())
     }
