@@ -11,8 +11,13 @@ const FILES: [&str; 4] = [
     "turnpike/sync/v1/sync.proto",
 ];
 
+/// Envoy's. They are in no descriptor for reflection, because they are not on the control plane.
+const ENVOY: [&str; 1] = ["envoy/service/auth/v3/external_auth.proto"];
+
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=turnpike");
+    for folder in ["turnpike", "envoy", "google"] {
+        println!("cargo::rerun-if-changed={folder}");
+    }
     let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
@@ -20,5 +25,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .btree_map(".")
         .compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .build_client(false)
+        .compile_fds(protox::compile(ENVOY, ["."])?)?;
     Ok(())
 }

@@ -24,7 +24,7 @@ use crate::{
     issuers,
     metrics::Metrics,
     proxy::{Parts, State},
-    serving,
+    serving::{self, ForEnvoy},
     settings::{InvalidSettings, Settings, name},
     sync::{Identity, Standing, Sync},
 };
@@ -100,6 +100,7 @@ impl Edge {
 
         let data = listen(settings.listen).await?;
         let operations = listen(settings.operations_listen).await?;
+        let envoy = ForEnvoy::of(&settings).await?;
 
         let current = Arc::new(Current::default());
         let done = CancellationToken::new();
@@ -133,8 +134,11 @@ impl Edge {
             done,
             settings,
         };
-        let state = started.state(keyring, authorities, opened.audit)?;
-        serving::start(data, operations, secured, state, &started);
+        let state = Arc::new(started.state(keyring, authorities, opened.audit)?);
+        serving::start(data, operations, secured, state.clone(), &started);
+        if let Some(envoy) = envoy {
+            envoy.start(state, &started);
+        }
         tracing::info!(data = %started.data, operations = %started.operations, "edge started");
         Ok(started)
     }
@@ -158,6 +162,8 @@ impl Edge {
             keyring,
             tokens,
             trusted_proxies: self.settings.trusted_proxies.clone(),
+            public_url: self.settings.public_url.clone(),
+            speaks_tls: self.settings.tls_cert.is_some(),
             limits: self.settings.limits.clone(),
             authorities,
             region: Arc::from(self.settings.region.as_str()),
@@ -260,13 +266,13 @@ fn open_spool(settings: &Settings, now_us: u64) -> io::Result<Opened> {
     Ok(opened)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     let refused = |error| StartError::Listen(address, error);
     TcpListener::bind(address).await.map_err(refused)
 }
 
 /// The address really bound, which differs from the one wanted where the port was 0.
-fn address(listener: &TcpListener, wanted: SocketAddr) -> Result<SocketAddr, StartError> {
+pub(crate) fn address(listener: &TcpListener, wanted: SocketAddr) -> Result<SocketAddr, StartError> {
     listener
         .local_addr()
         .map_err(|error| StartError::Listen(wanted, error))

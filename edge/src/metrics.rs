@@ -111,13 +111,7 @@ impl Metrics {
     /// Counts one finished request.
     pub fn request(&self, record: &AuditRecord, labels: &Labels) {
         let seconds = seconds(record.latency_us);
-        let by = AnsweredBy {
-            route: record.route.clone(),
-            status: record.status,
-            outcome: record.outcome,
-            reason: record.reason.clone(),
-        };
-        let answered = self.answered.get(by, |by| self.bind(by));
+        let answered = self.answered(record);
         answered.http_request.record(seconds);
         answered.decisions.add(1);
         if record.upstream_status.is_some() {
@@ -130,6 +124,21 @@ impl Metrics {
             let served = self.served.get(by, |by| self.instruments.bind(by));
             self.instruments.record(&served, record, seconds);
         }
+    }
+
+    /// Counts one more decision of a request that is counted when it ends.
+    pub fn decided(&self, record: &AuditRecord) {
+        self.answered(record).decisions.add(1);
+    }
+
+    fn answered(&self, record: &AuditRecord) -> Arc<Answered> {
+        let by = AnsweredBy {
+            route: record.route.clone(),
+            status: record.status,
+            outcome: record.outcome,
+            reason: record.reason.clone(),
+        };
+        self.answered.get(by, |by| self.bind(by))
     }
 
     fn bind(&self, by: &AnsweredBy) -> Answered {

@@ -3,14 +3,17 @@
 //! [`listen`] takes connections, [`handle`] tells the story of one request, and each of its steps is a module:
 //! [`client`], [`route`], [`headers`], [`authenticate`], [`receive`] and [`body`], [`judge`], [`target`] and [`forward`],
 //! [`answer`] with [`meter`],
-//! [`ticket`] for the audit, [`reject`] for every refusal. Steps that need only bytes are pure.
+//! [`authzen`], [`forward_auth`] and [`ext_authz`] answer those who do not put the edge in their path, by [`ruling`]; [`ticket`] for the audit, [`reject`] for every refusal. Steps that need only bytes are pure.
 
 pub mod answer;
 mod asked;
 mod authenticate;
+pub mod authzen;
 pub mod body;
 pub mod client;
+mod ext_authz;
 mod forward;
+pub mod forward_auth;
 mod handle;
 pub mod headers;
 mod judge;
@@ -21,9 +24,11 @@ mod models;
 mod receive;
 pub mod reject;
 pub mod route;
+mod ruling;
 mod state;
 mod target;
 mod ticket;
 
+pub use ext_authz::serve as serve_ext_authz;
 pub use listen::serve;
 pub use state::{Parts, State};

@@ -1,17 +1,18 @@
 //! Hands the listeners to what answers on them.
 
-use std::sync::Arc;
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use tonic::transport::Identity;
 use turnpike_runtime::{
     operations,
     tls::{self, TlsError},
 };
 
 use crate::{
-    edge::Edge,
+    edge::{self, Edge, StartError},
     proxy::{self, State},
     settings::Settings,
 };
@@ -36,14 +37,58 @@ pub(crate) fn start(
     data: TcpListener,
     operations: TcpListener,
     tls: Option<TlsAcceptor>,
-    state: State,
+    state: Arc<State>,
     edge: &Edge,
 ) {
     let tasks = edge.serving();
-    tasks.spawn_essential("serve", proxy::serve(data, tls, Arc::new(state)));
+    tasks.spawn_essential("serve", proxy::serve(data, tls, state));
     let shutdown = tasks.shutdown().clone();
     tasks.spawn_essential(
         "operations",
         operations::serve(operations, edge.readiness.clone(), shutdown),
     );
+}
+
+/// The listener for Envoy, bound, and what it presents where it is to speak TLS.
+pub(crate) struct ForEnvoy {
+    listener: TcpListener,
+    address: SocketAddr,
+    identity: Option<Identity>,
+}
+
+impl ForEnvoy {
+    /// Nothing where none is wanted.
+    pub(crate) async fn of(settings: &Settings) -> Result<Option<Self>, StartError> {
+        let Some(wanted) = settings.ext_authz_listen else {
+            return Ok(None);
+        };
+        let identity = match (&settings.tls_cert, &settings.tls_key) {
+            (Some(certificate), Some(key)) => Some(Identity::from_pem(
+                read("the certificate", certificate)?,
+                read("the private key", key)?,
+            )),
+            _ => None,
+        };
+        let listener = edge::listen(wanted).await?;
+        Ok(Some(Self {
+            address: edge::address(&listener, wanted)?,
+            listener,
+            identity,
+        }))
+    }
+
+    /// Answers until the shutdown.
+    pub(crate) fn start(self, state: Arc<State>, edge: &Edge) {
+        tracing::info!(ext_authz = %self.address, "Envoy may ask");
+        let serving = proxy::serve_ext_authz(self.listener, self.identity, state);
+        edge.serving().spawn_essential("ext-authz", serving);
+    }
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|error| TlsError::File {
+        what,
+        path: path.to_owned(),
+        detail: error.to_string(),
+    })
 }

@@ -5,6 +5,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
 };
 
 use clap::Parser;
@@ -56,6 +57,16 @@ pub struct Settings {
     /// Where /healthz, /readyz and /metrics are
     #[arg(long, env = "TURNPIKE_OPERATIONS_LISTEN", default_value = "127.0.0.1:8081")]
     pub operations_listen: SocketAddr,
+
+    /// Where Envoy asks over gRPC, by envoy.service.auth.v3, such as 127.0.0.1:8082; it speaks TLS where clients do. Absent:
+    /// nowhere
+    #[arg(long, env = "TURNPIKE_EXT_AUTHZ_LISTEN")]
+    pub ext_authz_listen: Option<SocketAddr>,
+
+    /// What clients call this edge, such as https://edge.acme.example: told in /.well-known/authzen-configuration. Absent:
+    /// the address that a client called
+    #[arg(long, env = "TURNPIKE_PUBLIC_URL", value_parser = public_url)]
+    pub public_url: Option<Arc<str>>,
 
     /// The certificate chain for clients, a PEM file. Absent: clients speak plain HTTP
     #[arg(long, env = "TURNPIKE_TLS_CERT", requires = "tls_key")]
@@ -160,6 +171,10 @@ impl Settings {
             ("data-dir", self.data_dir.display().to_string()),
             ("listen", self.listen.to_string()),
             ("operations-listen", self.operations_listen.to_string()),
+            (
+                "public-url",
+                self.public_url.as_deref().unwrap_or("none").to_owned(),
+            ),
             ("tls-cert", path(&self.tls_cert)),
             ("tls-key", path(&self.tls_key)),
             ("ca-file", path(&self.ca_file)),
@@ -184,6 +199,16 @@ fn network(text: &str) -> Result<IpNet, String> {
         .parse()
         .or_else(|_| text.parse().map(|address: IpAddr| address.into()));
     network.map_err(|_| format!("{text:?} is not a network such as 10.0.0.0/8 or 2001:db8::/32"))
+}
+
+/// An `https://` or, for one's own machine, `http://` URL without query and fragment; a slash at its end is dropped.
+fn public_url(text: &str) -> Result<Arc<str>, String> {
+    let text = text.trim_end_matches('/');
+    let uri: Option<http::Uri> = text.parse().ok();
+    uri.filter(|uri| matches!(uri.scheme_str(), Some("https" | "http")) && uri.query().is_none())
+        .filter(|uri| uri.authority().is_some() && !text.contains('#'))
+        .map(|_| Arc::from(text))
+        .ok_or_else(|| format!("{text:?} is not a URL such as https://edge.acme.example"))
 }
 
 fn networks(all: &[IpNet]) -> String {

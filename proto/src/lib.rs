@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod audit;
 mod conversion;
+pub mod envoy;
 mod field;
 pub mod sync;
 

@@ -78,6 +78,14 @@ impl<'b> Asked<'b> {
         }
     }
 
+    pub(super) fn into_model(self) -> Cow<'b, str> {
+        match self {
+            Self::Json(scan) => scan.model.map(|model| model.name).unwrap_or_default(),
+            Self::Path(model, _) => model,
+            Self::Form(model) => model.name,
+        }
+    }
+
     pub(super) fn streams(&self) -> bool {
         match self {
             Self::Json(scan) | Self::Path(_, scan) => scan.stream,

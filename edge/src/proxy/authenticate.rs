@@ -12,22 +12,25 @@ use turnpike_access::{
     credential::PresentedKey,
     grant::AuthMethod,
     id::Timestamp,
+    log::Position,
     snapshot::Snapshot,
     token::{self, Bearer, VerifiedToken},
 };
 use turnpike_runtime::token::TokenFailure;
 
 use super::{
-    handle::header,
+    handle::{header, unavailable},
     headers::{self, CredentialError},
     judge::load,
     reject::Refusal,
-    state::State,
+    state::{POSITION_WAIT, State},
     ticket::Ticket,
 };
 
 /// Names the tenant whose issuer is asked about an opaque token.
 const TENANT: HeaderName = HeaderName::from_static("x-turnpike-tenant");
+/// Whoever has just changed something may ask to be judged by it.
+const MIN_POSITION: HeaderName = HeaderName::from_static("x-turnpike-min-position");
 /// What all of Turnpike's keys begin with. Nothing that does is shown to an issuer, however it goes on.
 const KEY_PREFIX: &str = "tp_";
 
@@ -70,6 +73,38 @@ impl<'a> Credential<'a> {
                 Some(Presented::Token(text, token))
             }
         }
+    }
+}
+
+/// The credential that a request presents, ready to be judged, if there is room to record what becomes of it.
+pub(super) async fn present<'h>(
+    state: &State,
+    headers: &'h HeaderMap,
+    now: Timestamp,
+) -> Result<Presented<'h>, Refusal> {
+    let credential = Credential::read(headers)?;
+    if !state.audit.has_room() {
+        return Err(unavailable("audit_full"));
+    }
+    await_position(state, headers).await?;
+    match credential {
+        Credential::Key(key) => Ok(Presented::Key(key)),
+        Credential::Token(text) => verify(state, text, headers, now).await,
+    }
+}
+
+/// `x-turnpike-min-position`: whoever has just changed something may ask to be judged by it.
+async fn await_position(state: &State, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(text) = headers.get(MIN_POSITION) else {
+        return Ok(());
+    };
+    let number = text.to_str().ok().and_then(|text| text.parse().ok());
+    let position = Position::new(number.ok_or(Refusal::Malformed(
+        "x-turnpike-min-position must be a number.".into(),
+    ))?);
+    match state.current.wait_for(position, POSITION_WAIT).await {
+        true => Ok(()),
+        false => Err(unavailable("position_not_reached")),
     }
 }
 

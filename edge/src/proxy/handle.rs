@@ -10,18 +10,15 @@ use http::{
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
-use turnpike_access::{
-    audit::{Ending, Outcome},
-    log::Position,
-};
+use turnpike_access::audit::{Ending, Outcome};
 
 use super::{
     answer::{AnswerBody, Meter, Relay},
     asked::Asked,
     authenticate::{self, Credential, Presented},
-    client,
+    authzen, client,
     forward::{Answer, Outgoing},
-    headers,
+    forward_auth, headers,
     judge::{self, Approved, Question},
     metadata,
     meter::SseMeter,
@@ -29,16 +26,15 @@ use super::{
     receive::receive,
     reject::{ANTHROPIC_REQUEST_ID, REQUEST_ID, Refusal},
     route::{self, Dialect, Endpoint, Match, ModelIn, RouteError},
-    state::{POSITION_WAIT, RequestId, State},
+    state::{RequestId, State},
     ticket::{Ticket, cut},
 };
 
-const DECISION: HeaderName = HeaderName::from_static("x-turnpike-decision");
-const POSITION: HeaderName = HeaderName::from_static("x-turnpike-position");
-const MODEL: HeaderName = HeaderName::from_static("x-turnpike-model");
+pub(super) const DECISION: HeaderName = HeaderName::from_static("x-turnpike-decision");
+pub(super) const POSITION: HeaderName = HeaderName::from_static("x-turnpike-position");
+pub(super) const MODEL: HeaderName = HeaderName::from_static("x-turnpike-model");
 const FALLBACK: HeaderName = HeaderName::from_static("x-turnpike-fallback");
-const PROVIDER: HeaderName = HeaderName::from_static("x-turnpike-provider");
-const MIN_POSITION: HeaderName = HeaderName::from_static("x-turnpike-min-position");
+pub(super) const PROVIDER: HeaderName = HeaderName::from_static("x-turnpike-provider");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// A body up to this size is read before the caller is looked up; a larger one is read for known callers only.
 const SMALL_BODY: u64 = 64 * 1024;
@@ -54,13 +50,17 @@ pub(super) async fn handle(
     let client = peer.map(|peer| client::address(peer, request.headers(), &state.trusted_proxies));
     let mut ticket = Ticket::begin(&state, &id, client);
     let (mut head, body) = request.into_parts();
-    match answer(&state, client, &mut head, body, &id, &mut ticket).await {
+    let mut response = match answer(&state, client, &mut head, body, &id, &mut ticket).await {
         Ok(response) => finish(response, dialect, &id),
         Err(refusal) => {
             attribute(&state, &head.headers, &mut ticket);
             refuse(&refusal, dialect, &id, &mut ticket).map(AnswerBody::from)
         }
+    };
+    if dialect == Dialect::AuthZen {
+        authzen::echo_request_id(&head.headers, response.headers_mut());
     }
+    response
 }
 
 async fn answer(
@@ -75,15 +75,17 @@ async fn answer(
     ticket.note_route(route);
     ticket.trace(route, &head.headers);
     check_head(state, head, ticket)?;
-    let credential = Credential::read(&head.headers)?;
-    if !state.audit.has_room() {
-        return Err(unavailable("audit_full"));
+    if route.endpoint == Endpoint::AuthZenConfiguration {
+        return authzen::configuration(state, head, ticket);
     }
-    await_position(state, &head.headers).await?;
-    let presented = match credential {
-        Credential::Key(key) => Presented::Key(key),
-        Credential::Token(text) => authenticate::verify(state, text, &head.headers, ticket.time()).await?,
-    };
+    let presented = authenticate::present(state, &head.headers, ticket.time()).await?;
+    if let Endpoint::AuthZen(question) = route.endpoint {
+        let asked = (&*head, body);
+        return authzen::answer(state, client, question, asked, &presented, id, ticket).await;
+    }
+    if route.endpoint == Endpoint::ForwardAuth {
+        return forward_auth::answer(state, client, head, &presented, id, ticket);
+    }
     match route.model {
         ModelIn::Nowhere => list(state, client, head, &presented, None, ticket),
         ModelIn::Path if route.endpoint == Endpoint::GetModel => {
@@ -150,7 +152,7 @@ fn after_admission(
 }
 
 /// What must be right about any request's head.
-fn check_head(state: &State, head: &Parts, ticket: &mut Ticket) -> Result<(), Refusal> {
+pub(super) fn check_head(state: &State, head: &Parts, ticket: &mut Ticket) -> Result<(), Refusal> {
     let size: usize = head
         .headers
         .iter()
@@ -171,21 +173,6 @@ fn check_head(state: &State, head: &Parts, ticket: &mut Ticket) -> Result<(), Re
         record.trace_id = record.trace_id.take().or_else(|| trace_id(&head.headers));
     });
     Ok(())
-}
-
-/// `x-turnpike-min-position`: whoever has just changed something may ask to be judged by it.
-async fn await_position(state: &State, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(text) = headers.get(MIN_POSITION) else {
-        return Ok(());
-    };
-    let number = text.to_str().ok().and_then(|text| text.parse().ok());
-    let position = Position::new(number.ok_or(Refusal::Malformed(
-        "x-turnpike-min-position must be a number.".into(),
-    ))?);
-    match state.current.wait_for(position, POSITION_WAIT).await {
-        true => Ok(()),
-        false => Err(unavailable("position_not_reached")),
-    }
 }
 
 /// Sends the request on, and lets the answer through.
@@ -300,7 +287,7 @@ fn list(
 }
 
 /// A request that was refused before its caller was looked at is recorded as the caller's all the same.
-fn attribute(state: &State, headers: &HeaderMap, ticket: &mut Ticket) {
+pub(super) fn attribute(state: &State, headers: &HeaderMap, ticket: &mut Ticket) {
     if !ticket.identified()
         && let Ok(credential) = Credential::read(headers)
         && let Some(presented) = credential.known(state, ticket.time())
@@ -372,7 +359,7 @@ fn trace_id(headers: &HeaderMap) -> Option<Arc<str>> {
     valid.then(|| Arc::from(id))
 }
 
-fn no_route(error: RouteError) -> Refusal {
+pub(super) fn no_route(error: RouteError) -> Refusal {
     match error {
         RouteError::Malformed(sentence) => Refusal::Malformed(sentence.into()),
         RouteError::NotFound => Refusal::RouteNotFound,
@@ -380,11 +367,11 @@ fn no_route(error: RouteError) -> Refusal {
     }
 }
 
-fn malformed(error: &dyn std::error::Error) -> Refusal {
+pub(super) fn malformed(error: &dyn std::error::Error) -> Refusal {
     Refusal::Malformed(error.to_string().into())
 }
 
-fn unavailable(reason: &'static str) -> Refusal {
+pub(super) fn unavailable(reason: &'static str) -> Refusal {
     Refusal::Unavailable {
         reason,
         retry_after: std::time::Duration::from_secs(1),

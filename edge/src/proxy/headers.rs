@@ -12,7 +12,7 @@ mod credential;
 #[cfg(test)]
 mod tests;
 
-pub use credential::{CredentialError, credential};
+pub use credential::{CredentialError, HEADERS as CREDENTIALS, credential};
 
 /// Where the provider's own id of a request is kept.
 pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");

@@ -81,7 +81,7 @@ pub(super) fn judge(
         }
         let model = Some(choice.model.id.as_str().into());
         return Err(Refusal::Forbidden {
-            action: question.route.action,
+            action: question.route.action.into(),
             model,
             decision: decision.into(),
             reason,

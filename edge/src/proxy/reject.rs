@@ -44,7 +44,7 @@ pub enum Refusal {
     /// 403: a known caller, a model that it may know of, and a no.
     Forbidden {
         /// The action judged.
-        action: &'static str,
+        action: Cow<'static, str>,
         /// The model as its tenant knows it, `None` where the action concerns none.
         model: Option<Box<str>>,
         /// Names the decision to whoever can look it up.
@@ -123,7 +123,11 @@ impl Refusal {
         let mut response = Response::new(body::json(&kind, &self.message(), dialect, request_id));
         *response.status_mut() = kind.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let content_type = match dialect {
+            Dialect::AuthZen => "text/plain; charset=utf-8",
+            Dialect::OpenAi | Dialect::Anthropic => "application/json",
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Ok(id) = HeaderValue::from_str(request_id) {
             if dialect == Dialect::Anthropic {
                 headers.insert(ANTHROPIC_REQUEST_ID, id.clone());

@@ -11,7 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use table::ROUTES;
+pub use table::{EXT_AUTHZ, ROUTES};
 
 /// Whose way of speaking a client expects, in answers and in errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +20,23 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic: everything under `/v1/messages`.
     Anthropic,
+    /// The OpenID AuthZEN Authorization API: an error's body is its sentence and nothing else.
+    AuthZen,
+}
+
+/// What a service that does not put Turnpike in its path asks by AuthZEN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthZen {
+    /// May this subject do this to that?
+    Evaluation,
+    /// The same of many at once.
+    Evaluations,
+    /// Which subjects may?
+    SearchSubject,
+    /// To which resources?
+    SearchResource,
+    /// What may it do?
+    SearchAction,
 }
 
 /// What a route serves. Decides how bodies are read and how usage is told.
@@ -57,6 +74,14 @@ pub enum Endpoint {
     ListModels,
     /// One model, answered by the edge itself.
     GetModel,
+    /// A question by AuthZEN, answered by the edge itself.
+    AuthZen(AuthZen),
+    /// Where the AuthZEN endpoints are; asked without a credential.
+    AuthZenConfiguration,
+    /// A proxy asks whether a request may pass, as nginx's `auth_request` does.
+    ForwardAuth,
+    /// The same over gRPC, as Envoy does.
+    ExtAuthz,
 }
 
 /// Where a request names its model.
@@ -75,13 +100,13 @@ pub enum ModelIn {
 /// One row of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The only method that it takes.
+    /// The only method that it takes, but for [`Endpoint::ForwardAuth`], which takes any.
     pub method: Method,
     /// The path, as in audit records and metrics: `/v1/chat/completions`. `{model}` stands for a model's name.
     pub template: &'static str,
     /// What is served there.
     pub endpoint: Endpoint,
-    /// The action that is judged: `inference.chat`.
+    /// The action that is judged: `inference.chat`. Empty where nothing is, or where the request itself names it.
     pub action: &'static str,
     /// How the client speaks.
     pub dialect: Dialect,
@@ -139,6 +164,8 @@ pub fn find<'p>(method: &Method, path: &'p str) -> Result<Match<'p>, RouteError>
 pub fn dialect_of(path: &str) -> Dialect {
     if path.starts_with("/v1/messages") {
         Dialect::Anthropic
+    } else if path.starts_with("/access/v1/") || path.starts_with("/.well-known/authzen-") {
+        Dialect::AuthZen
     } else {
         Dialect::OpenAi
     }
@@ -151,7 +178,7 @@ impl Route {
     }
 
     fn unversioned(&self) -> Option<&'static str> {
-        if self.dialect == Dialect::Anthropic {
+        if self.dialect != Dialect::OpenAi {
             return None;
         }
         self.template.strip_prefix("/v1")
@@ -172,7 +199,7 @@ impl Route {
         method: &Method,
         model: Option<Cow<'p, str>>,
     ) -> Result<Match<'p>, RouteError> {
-        if *method == self.method {
+        if *method == self.method || self.endpoint == Endpoint::ForwardAuth {
             Ok(Match { route: self, model })
         } else {
             Err(RouteError::MethodNotAllowed {

@@ -30,6 +30,10 @@ pub struct Parts {
     pub tokens: Arc<Tokens>,
     /// The networks of proxies that are believed about the client's address.
     pub trusted_proxies: Vec<IpNet>,
+    /// What clients call this edge, where that was set.
+    pub public_url: Option<Arc<str>>,
+    /// Whether clients speak TLS with it.
+    pub speaks_tls: bool,
     /// The bounds of a request.
     pub limits: Limits,
     /// Further authorities to trust towards providers, DER.
@@ -49,6 +53,8 @@ pub struct State {
     pub(super) peppers: Peppers,
     pub(super) tokens: Arc<Tokens>,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) public_url: Option<Arc<str>>,
+    pub(super) speaks_tls: bool,
     pub(super) targets: Targets,
     pub(super) upstream: Upstream,
     pub(super) limits: Limits,
@@ -70,6 +76,8 @@ impl State {
             keyring,
             tokens,
             trusted_proxies,
+            public_url,
+            speaks_tls,
             limits,
             authorities,
             region,
@@ -82,6 +90,8 @@ impl State {
             peppers: Peppers::new(keyring.peppers()),
             tokens,
             trusted_proxies,
+            public_url,
+            speaks_tls,
             targets: Targets::new(keyring),
             upstream: Upstream::new(&limits, authorities)?,
             limits,

@@ -36,6 +36,8 @@ pub(super) struct Ticket {
     record: Option<Box<AuditRecord>>,
     labels: Labels,
     spans: Spans,
+    /// Whether the record stands for a response, and not for one more decision of it.
+    answers: bool,
 }
 
 /// Of the request and of the call to its provider; nothing where traces are not exported.
@@ -87,6 +89,25 @@ impl Ticket {
             record: Some(Box::new(record)),
             labels: Labels::default(),
             spans: Spans::default(),
+            answers: true,
+        }
+    }
+
+    /// A further record of the same request, for one more of the decisions that it asks for.
+    pub(super) fn further(&self, id: &RequestId) -> Self {
+        let further = |record: &Box<AuditRecord>| {
+            Box::new(AuditRecord {
+                request_id: id.request().clone(),
+                ..AuditRecord::clone(record)
+            })
+        };
+        Self {
+            state: self.state.clone(),
+            started: self.started,
+            record: self.record.as_ref().map(further),
+            labels: Labels::default(),
+            spans: Spans::default(),
+            answers: false,
         }
     }
 
@@ -110,7 +131,7 @@ impl Ticket {
     pub(super) fn note_route(&mut self, route: &'static Route) {
         self.note(|record| {
             record.route = Arc::from([route.method.as_str(), " ", route.template].concat());
-            record.action = Some(Arc::from(route.action));
+            record.action = (!route.action.is_empty()).then(|| Arc::from(route.action));
         });
     }
 
@@ -169,6 +190,7 @@ impl Ticket {
             record: self.record.take(),
             labels: std::mem::take(&mut self.labels),
             spans: std::mem::take(&mut self.spans),
+            answers: self.answers,
         }
     }
 
@@ -189,7 +211,10 @@ impl Ticket {
         if record.reason.is_empty() {
             record.reason = Arc::from("client_gone");
         }
-        self.state.metrics.request(&record, &self.labels);
+        match self.answers {
+            true => self.state.metrics.request(&record, &self.labels),
+            false => self.state.metrics.decided(&record),
+        }
         self.spans.end(&record);
         self.state.audit.record(&record).inspect_err(|error| {
             tracing::error!(%error, request = %record.request_id, "a request could not be recorded");

@@ -54,6 +54,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "policies.read",
             "edges.read",
             "access.explain",
+            "access.check",
         ],
     ),
     (

@@ -7,7 +7,7 @@ const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// Every header that carries a credential, none of which is for the provider.
-pub(super) static HEADERS: [HeaderName; 4] = [AUTHORIZATION, X_API_KEY, API_KEY, X_GOOG_API_KEY];
+pub static HEADERS: [HeaderName; 4] = [AUTHORIZATION, X_API_KEY, API_KEY, X_GOOG_API_KEY];
 
 /// Why a request's credential can't be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -54,6 +54,8 @@ impl Listening {
             audit: audit.clone(),
             tokens: Tokens::new(TokenSettings::default(), keyring.clone(), &tasks).expect("tokens"),
             keyring,
+            public_url: None,
+            speaks_tls: false,
             trusted_proxies: Vec::new(),
             limits: settings.expect("settings").limits,
             authorities: Vec::new(),

@@ -82,6 +82,8 @@ pub(super) fn event(kind: &Kind, message: &str, endpoint: Endpoint, request_id: 
 
 fn write(out: &mut Vec<u8>, kind: &Kind, message: &str, dialect: Dialect, request_id: &str) {
     match dialect {
+        // Authorization API 1.0, section 10.1.2: "an error message string".
+        Dialect::AuthZen => out.extend_from_slice(message.as_bytes()),
         Dialect::OpenAi => append(
             out,
             &OpenAiBody {

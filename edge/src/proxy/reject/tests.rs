@@ -14,7 +14,7 @@ fn requests() -> Vec<Row> {
         "invalid_request_error",
     ];
     let forbidden = |model: Option<&str>| Refusal::Forbidden {
-        action: "inference.chat",
+        action: "inference.chat".into(),
         model: model.map(Box::from),
         decision: "d-1".into(),
         reason: "no_grant",

@@ -3,6 +3,7 @@
 use http::Method;
 
 use super::{
+    AuthZen,
     Dialect::{self, Anthropic, OpenAi},
     Endpoint,
     ModelIn::{self, Body, Form, Nowhere, Path},
@@ -121,7 +122,41 @@ pub static ROUTES: &[Route] = &[
         "inference.embeddings",
     ),
     get("/v1/models/{model}", Endpoint::GetModel, Path),
+    authzen("/access/v1/evaluation", AuthZen::Evaluation),
+    authzen("/access/v1/evaluations", AuthZen::Evaluations),
+    authzen("/access/v1/search/subject", AuthZen::SearchSubject),
+    authzen("/access/v1/search/resource", AuthZen::SearchResource),
+    authzen("/access/v1/search/action", AuthZen::SearchAction),
+    // The action is the one that the proxy in front names.
+    Route {
+        method: Method::GET,
+        template: "/authz",
+        endpoint: Endpoint::ForwardAuth,
+        action: "",
+        dialect: OpenAi,
+        model: Nowhere,
+    },
+    // What is asked there is no secret, and whoever asks can't have a key yet.
+    Route {
+        method: Method::GET,
+        template: "/.well-known/authzen-configuration",
+        endpoint: Endpoint::AuthZenConfiguration,
+        action: "",
+        dialect: Dialect::AuthZen,
+        model: Nowhere,
+    },
 ];
+
+/// Where Envoy asks, which is not on the data listener. The action is the one that the route's configuration or the path
+/// of the request names.
+pub static EXT_AUTHZ: Route = Route {
+    method: Method::POST,
+    template: "/envoy.service.auth.v3.Authorization/Check",
+    endpoint: Endpoint::ExtAuthz,
+    action: "",
+    dialect: OpenAi,
+    model: Body,
+};
 
 const fn post(
     template: &'static str,
@@ -153,4 +188,15 @@ const fn get(template: &'static str, endpoint: Endpoint, model: ModelIn) -> Rout
         dialect: OpenAi,
         model,
     }
+}
+
+/// Whoever asks about others needs `access.check`; that the action in question is judged too is what it asks for.
+const fn authzen(template: &'static str, question: AuthZen) -> Route {
+    post(
+        template,
+        Endpoint::AuthZen(question),
+        "access.check",
+        Dialect::AuthZen,
+        Nowhere,
+    )
 }
