@@ -21,6 +21,7 @@ mod leaks;
 mod login;
 mod outage;
 mod own_tokens;
+mod proxies;
 mod story;
 mod tenants;
 mod tokens;

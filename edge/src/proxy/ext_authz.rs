@@ -15,7 +15,6 @@ use self::{
 };
 use super::{
     authenticate::{self, Presented, identify},
-    client,
     forward_auth::identity,
     handle::{self, unavailable},
     judge,
@@ -38,11 +37,11 @@ pub use serve::serve;
 async fn check(state: &Arc<State>, request: CheckRequest) -> CheckResponse {
     let id = state.next_id();
     let attributes = request.attributes.unwrap_or_default();
-    let peer = wire::peer(&attributes);
+    // Envoy has looked at the proxies before it; a header says nothing more.
+    let client = wire::client(&attributes);
     let told = Told::of(attributes);
     let nothing = HeaderMap::new();
     let headers = told.as_ref().map_or(&nothing, |told| &told.head.headers);
-    let client = peer.map(|peer| client::address(peer, headers, &state.trusted_proxies));
     let mut ticket = Ticket::begin(state, &id, client);
     ticket.note_route(&EXT_AUTHZ);
     let answered = match &told {

@@ -6,6 +6,10 @@
 /// The modules of the edge that are fuzzed, from the edge's own folder.
 #[path = "../../../edge/src/proxy"]
 pub mod proxy {
+    pub mod authzen {
+        pub mod properties;
+        pub mod read;
+    }
     pub mod body;
     pub mod metadata;
     pub mod meter;

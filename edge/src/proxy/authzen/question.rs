@@ -217,6 +217,7 @@ impl What<'_> {
                 family: self.family.as_ref(),
                 environment: self.environment.as_ref(),
                 tags: Some(&self.tags),
+                inherited: None,
             }),
         }
     }

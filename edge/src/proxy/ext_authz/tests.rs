@@ -12,7 +12,7 @@ use turnpike_proto::envoy::{
 
 use super::{
     question::{Configured, Question},
-    wire::{Told, peer},
+    wire::{Told, client},
 };
 use crate::proxy::{reject::Refusal, ruling::Thing};
 
@@ -184,9 +184,9 @@ fn the_client_is_whom_envoy_names_and_what_is_no_request_is_none() {
         ..AttributeContext::default()
     };
     assert_eq!(
-        peer(&address("::ffff:192.0.2.1")).unwrap().to_string(),
+        client(&address("::ffff:192.0.2.1")).unwrap().to_string(),
         "192.0.2.1"
     );
-    assert_eq!(peer(&address("/run/socket")), None);
+    assert_eq!(client(&address("/run/socket")), None);
     assert!(Told::of(AttributeContext::default()).is_err());
 }

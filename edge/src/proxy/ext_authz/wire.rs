@@ -42,7 +42,7 @@ pub(super) struct Passed {
 }
 
 /// The client's address, as Envoy has found it out.
-pub(super) fn peer(attributes: &AttributeContext) -> Option<IpAddr> {
+pub(super) fn client(attributes: &AttributeContext) -> Option<IpAddr> {
     let address = attributes.source.as_ref()?.address.as_ref()?;
     let address: IpAddr = address.socket_address.as_ref()?.address.parse().ok()?;
     Some(address.to_canonical())
