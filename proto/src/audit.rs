@@ -64,6 +64,7 @@ impl From<&AuditRecord> for v1::Record {
             token,
             route,
             action,
+            subject,
             resource,
             model_requested,
             model_served,
@@ -132,6 +133,7 @@ impl From<&AuditRecord> for v1::Record {
             groups,
             groups_cut,
             token_id,
+            subject: text(subject.as_ref()),
             resource: text(resource.as_ref()),
         }
     }

@@ -6,7 +6,7 @@
 pub mod admin;
 pub mod audit;
 mod conversion;
-pub mod envoy;
+pub mod ext_authz;
 mod field;
 pub mod sync;
 

@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::HeaderMap;
 use turnpike_access::audit::Ending;
-use turnpike_proto::envoy::v3::{CheckRequest, CheckResponse};
+use turnpike_proto::ext_authz::v3::{CheckRequest, CheckResponse};
 
 use self::{
     question::{Configured, Question},

@@ -103,7 +103,10 @@ pub(super) fn rule<'s>(
                 circumstances,
             };
             let decision = decide(snapshot, caller, &request);
-            ticket.note(|record| record.environment = resource.environment.map(|name| name.shared()));
+            ticket.note(|record| {
+                record.resource = Some(cut(&[resource.kind, ":", resource.name].concat()));
+                record.environment = resource.environment.map(|name| name.shared());
+            });
             note(ticket, &decision);
             Ruling::of(&decision, None)
         }

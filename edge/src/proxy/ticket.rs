@@ -61,6 +61,7 @@ impl Ticket {
             token: None,
             route: Arc::default(),
             action: None,
+            subject: None,
             resource: None,
             model_requested: None,
             model_served: None,

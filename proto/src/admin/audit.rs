@@ -153,6 +153,7 @@ impl From<(&AuditId, &AuditRecord)> for v1::AuditEntry {
             groups,
             groups_cut,
             token_id,
+            subject,
             resource,
         } = Record::from(record);
         Self {
@@ -197,6 +198,7 @@ impl From<(&AuditId, &AuditRecord)> for v1::AuditEntry {
             groups,
             groups_cut,
             token_id,
+            subject,
             resource,
         }
     }

@@ -97,6 +97,7 @@ impl TryFrom<v1::Record> for AuditRecord {
             groups,
             groups_cut,
             token_id,
+            subject,
             resource,
         } = record;
         let token = known(issuer).map(|issuer| {
@@ -126,6 +127,7 @@ impl TryFrom<v1::Record> for AuditRecord {
             token,
             route: route.into(),
             action: known(action),
+            subject: known(subject),
             resource: known(resource),
             model_requested: known(model_requested),
             model_served: known(model_served),

@@ -51,7 +51,7 @@ prop_compose! {
 prop_compose! {
     fn record()(
         texts in vec(text(), 3),
-        maybe in vec(option::of(text()), 13),
+        maybe in vec(option::of(text()), 14),
         (credential, grants) in (option::of(id()), vec(id(), 0..3)),
         (status, upstream_status) in any::<(u16, Option<u16>)>(),
         (time, latency_us, first_token_us, position, streamed) in any::<(i64, u64, Option<u64>, u64, bool)>(),
@@ -71,6 +71,7 @@ prop_compose! {
             token,
             route: texts[1].clone(),
             action: maybe[5].clone(),
+            subject: maybe[13].clone(),
             resource: maybe[12].clone(),
             model_requested: maybe[6].clone(),
             model_served: maybe[7].clone(),
@@ -133,5 +134,5 @@ fn a_record_of_an_older_edge_is_read_with_nothing_known_of_a_token() {
         (read.principal.as_deref(), read.status, read.position),
         (Some("user:alice"), 200, 7)
     );
-    assert_eq!((read.token, read.resource), (None, None));
+    assert_eq!((read.token, read.resource, read.subject), (None, None, None));
 }

@@ -141,6 +141,8 @@ pub struct AuditRecord {
     pub route: Arc<str>,
     /// The action judged: `inference.chat`.
     pub action: Option<Arc<str>>,
+    /// Whom the decision is about, as `user:alice`, where the principal asked about somebody else.
+    pub subject: Option<Arc<str>>,
     /// What was judged, as `type:name`, where it is not a model.
     pub resource: Option<Arc<str>>,
     /// The model as the client wrote it, cut at 200 characters.

@@ -147,6 +147,8 @@ async fn every_evaluation_is_in_the_audit_as_whoever_asked() {
     for (field, expected) in [
         ("route", json!("POST /access/v1/evaluation")),
         ("action", json!("write")),
+        ("subject", json!("user:bob")),
+        ("resource", json!("record:record-1")),
         ("principal", json!("virtual-account:gateway")),
         ("outcome", json!("refused")),
         ("reason", json!("no_grant")),

@@ -26,11 +26,11 @@ async fn nginx_lets_through_who_is_allowed_and_nobody_else_and_after_a_revocatio
     );
     let row = scene.row(passed.header("x-turnpike-decision")).await;
     assert_eq!(
-        (&row["route"], &row["action"], &row["outcome"], &row["client"]),
+        (&row["route"], &row["action"], &row["resource"], &row["client"]),
         (
             &json!("GET /authz"),
             &json!("prompts.read"),
-            &json!("allowed"),
+            &json!("prompt:welcome"),
             &json!("127.0.0.1")
         ),
         "{row}"

@@ -184,6 +184,7 @@ fn audit_record() -> AuditRecord {
         token: None,
         route: Arc::from("POST /v1/chat/completions"),
         action: None,
+        subject: None,
         resource: None,
         model_requested: None,
         model_served: None,

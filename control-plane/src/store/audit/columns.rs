@@ -64,6 +64,7 @@ pub(in crate::store) const COLUMNS: &[(&str, Value)] = &[
     ),
     ("route", Value::Text(|r| Some(clean(&r.route)))),
     ("action", Value::Text(|r| r.action.as_deref().map(clean))),
+    ("subject", Value::Text(|r| r.subject.as_deref().map(clean))),
     ("resource", Value::Text(|r| r.resource.as_deref().map(clean))),
     (
         "model_requested",

@@ -42,6 +42,7 @@ where
         token: token(optional, &text("token_groups")?, row.try_get("token_groups_cut")?)?,
         route: shared("route")?,
         action: optional("action")?,
+        subject: optional("subject")?,
         resource: optional("resource")?,
         model_requested: optional("model_requested")?,
         model_served: optional("model_served")?,

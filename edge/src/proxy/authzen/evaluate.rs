@@ -47,7 +47,7 @@ impl From<Unclear> for Fault {
 impl Asking<'_> {
     /// Whether questions about this subject may be asked. `*` stands for all of a type.
     pub(super) fn may_ask(&self, who: Who<'_>) -> Result<(), Fault> {
-        let name = format!("{}:{}", who.kind, who.id);
+        let name = who.to_string();
         let request = Request {
             action: CHECK,
             resource: Resource::named("access", &name),
@@ -77,6 +77,7 @@ impl Asking<'_> {
         ticket.note(|record| {
             record.decision_id = Some(Arc::from(id.decision()));
             record.action = Some(cut(action));
+            record.subject = Some(cut(&who.to_string()));
         });
         let subject = match subject::find(self.caller.tenant, who, setting.method()) {
             Ok(subject) => subject,
@@ -85,6 +86,7 @@ impl Asking<'_> {
                 return Ok(Ruling::no(absent.reason(), absent.sentence()));
             }
         };
+        ticket.note(|record| record.subject = Some(Arc::from(subject.principal.to_string())));
         let circumstances = setting.circumstances(&subject);
         Ok(rule(
             self.snapshot,

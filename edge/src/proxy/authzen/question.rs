@@ -4,7 +4,7 @@
 //! Turnpike: `environment`, `family` and `tags` are what grants select by, every other simple property counts as a tag of
 //! its name, and those of the subject and the action as tags with `subject.` and `action.` before it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use turnpike_access::{
     authenticate::Caller,
@@ -32,6 +32,12 @@ pub struct Who<'q> {
     pub kind: &'q str,
     /// Unique within the type.
     pub id: &'q str,
+}
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.id)
+    }
 }
 
 /// The resource, by its type and id, and what is known of it.

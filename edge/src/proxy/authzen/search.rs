@@ -103,7 +103,7 @@ fn resources(
     page: Page,
     ticket: &mut Ticket,
 ) -> Result<Found, Fault> {
-    let who = parts.who()?;
+    let who = about(parts, ticket)?;
     let action = note(parts.action()?, ticket);
     let kind = parts.resource_type()?;
     let setting = parts.setting(ticket.time())?;
@@ -130,7 +130,7 @@ fn resources(
 }
 
 fn actions(asking: &Asking<'_>, parts: &Parts<'_>, page: Page, ticket: &mut Ticket) -> Result<Found, Fault> {
-    let who = parts.who()?;
+    let who = about(parts, ticket)?;
     let what = parts.what()?;
     let setting = parts.setting(ticket.time())?;
     asking.may_ask(who)?;
@@ -209,6 +209,12 @@ fn verbs(tenant: &Tenant, what: &What<'_>) -> Vec<Arc<str>> {
         verbs.extend(INFERENCE_ACTIONS.map(Arc::from));
     }
     verbs.into_iter().collect()
+}
+
+fn about<'q>(parts: &Parts<'q>, ticket: &mut Ticket) -> Result<Who<'q>, Fault> {
+    let who = parts.who()?;
+    ticket.note(|record| record.subject = Some(cut(&who.to_string())));
+    Ok(who)
 }
 
 fn note<'q>(action: &'q str, ticket: &mut Ticket) -> &'q str {

@@ -8,7 +8,7 @@ use tonic::{
     Request, Response, Status,
     transport::{Identity, Server, ServerTlsConfig},
 };
-use turnpike_proto::envoy::{
+use turnpike_proto::ext_authz::{
     authorization_server::{Authorization, AuthorizationServer},
     v3::{CheckRequest, CheckResponse},
 };

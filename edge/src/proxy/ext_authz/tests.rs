@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use turnpike_proto::envoy::{
+use turnpike_proto::ext_authz::{
     core::{Address, SocketAddress},
     v3::{
         AttributeContext,

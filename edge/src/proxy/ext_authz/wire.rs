@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, request::Parts};
 use prost_types::{Struct, Value, value::Kind};
-use turnpike_proto::envoy::{
+use turnpike_proto::ext_authz::{
     core::{HeaderValue as WireHeader, HeaderValueOption, header_value_option::HeaderAppendAction},
     http::HttpStatus,
     rpc::Status,

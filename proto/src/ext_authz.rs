@@ -3,6 +3,7 @@
 #![expect(
     missing_docs,
     clippy::allow_attributes,
+    clippy::too_many_lines,
     reason = "generated; documented in the .proto files"
 )]
 
