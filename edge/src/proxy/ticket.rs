@@ -96,16 +96,16 @@ impl Ticket {
 
     /// A further record of the same request, for one more of the decisions that it asks for.
     pub(super) fn further(&self, id: &RequestId) -> Self {
-        let further = |record: &Box<AuditRecord>| {
+        let further = |record: &AuditRecord| {
             Box::new(AuditRecord {
                 request_id: id.request().clone(),
-                ..AuditRecord::clone(record)
+                ..record.clone()
             })
         };
         Self {
             state: self.state.clone(),
             started: self.started,
-            record: self.record.as_ref().map(further),
+            record: self.record.as_deref().map(further),
             labels: Labels::default(),
             spans: Spans::default(),
             answers: false,

@@ -4,71 +4,75 @@ use turnpike_tests::caller::Answer;
 
 use super::{EVALUATION, Fixture};
 
+/// What stands for a subject's id, an action's name and a resource's id, each with its properties; what else is in the
+/// request; and the decision.
+const DECISIONS: [(&str, &str, &str, &str, bool); 12] = [
+    (r#""alice""#, r#""read""#, r#""record-1""#, "", true),
+    (r#""alice""#, r#""write""#, r#""record-1""#, "", true),
+    (r#""bob""#, r#""read""#, r#""record-1""#, "", true),
+    (r#""bob""#, r#""write""#, r#""record-1""#, "", false),
+    (
+        r#""alice""#,
+        r#""read""#,
+        r#""record-1""#,
+        r#", "context": {"time": "2025-06-27T18:03-07:00", "ip": "192.168.1.1"}"#,
+        true,
+    ),
+    (
+        r#""alice""#,
+        r#""write""#,
+        r#""record-2", "properties": {"status": "archived"}"#,
+        "",
+        false,
+    ),
+    (
+        r#""bob", "properties": {"role": "admin"}"#,
+        r#""write""#,
+        r#""record-2", "properties": {"status": "archived"}"#,
+        "",
+        true,
+    ),
+    (
+        r#""bob", "properties": {"role": "admin"}"#,
+        r#""write""#,
+        r#""record-7", "properties": {"status": "archived"}"#,
+        "",
+        true,
+    ),
+    (
+        r#""bob", "properties": {"role": "clerk"}"#,
+        r#""write""#,
+        r#""record-7", "properties": {"status": "archived"}"#,
+        "",
+        false,
+    ),
+    (
+        r#""alice""#,
+        r#""delete", "properties": {"soft": true}"#,
+        r#""record-1""#,
+        "",
+        true,
+    ),
+    (
+        r#""alice""#,
+        r#""delete", "properties": {"soft": false}"#,
+        r#""record-1""#,
+        "",
+        false,
+    ),
+    (
+        r#""alice", "properties": {"department": "Sales", "role": "manager"}"#,
+        r#""read", "properties": {"method": "GET"}"#,
+        r#""record-1", "properties": {"status": "active", "owner": "bob"}"#,
+        r#", "foo": "bar", "futureField": {"nested": true}"#,
+        true,
+    ),
+];
+
 #[tokio::test]
 async fn the_eight_decisions_of_the_certification_scenario_are_as_it_says() {
     let fixture = Fixture::start().await;
-    for (subject, action, resource, more, expected) in [
-        (r#""alice""#, r#""read""#, r#""record-1""#, "", true),
-        (r#""alice""#, r#""write""#, r#""record-1""#, "", true),
-        (r#""bob""#, r#""read""#, r#""record-1""#, "", true),
-        (r#""bob""#, r#""write""#, r#""record-1""#, "", false),
-        (
-            r#""alice""#,
-            r#""read""#,
-            r#""record-1""#,
-            r#", "context": {"time": "2025-06-27T18:03-07:00", "ip": "192.168.1.1"}"#,
-            true,
-        ),
-        (
-            r#""alice""#,
-            r#""write""#,
-            r#""record-2", "properties": {"status": "archived"}"#,
-            "",
-            false,
-        ),
-        (
-            r#""bob", "properties": {"role": "admin"}"#,
-            r#""write""#,
-            r#""record-2", "properties": {"status": "archived"}"#,
-            "",
-            true,
-        ),
-        (
-            r#""bob", "properties": {"role": "admin"}"#,
-            r#""write""#,
-            r#""record-7", "properties": {"status": "archived"}"#,
-            "",
-            true,
-        ),
-        (
-            r#""bob", "properties": {"role": "clerk"}"#,
-            r#""write""#,
-            r#""record-7", "properties": {"status": "archived"}"#,
-            "",
-            false,
-        ),
-        (
-            r#""alice""#,
-            r#""delete", "properties": {"soft": true}"#,
-            r#""record-1""#,
-            "",
-            true,
-        ),
-        (
-            r#""alice""#,
-            r#""delete", "properties": {"soft": false}"#,
-            r#""record-1""#,
-            "",
-            false,
-        ),
-        (
-            r#""alice", "properties": {"department": "Sales", "role": "manager"}"#,
-            r#""read", "properties": {"method": "GET"}"#,
-            r#""record-1", "properties": {"status": "active", "owner": "bob"}"#,
-            r#", "foo": "bar", "futureField": {"nested": true}"#,
-            true,
-        ),
-    ] {
+    for (subject, action, resource, more, expected) in DECISIONS {
         let body = format!(
             r#"{{"subject": {{"type": "user", "id": {subject}}}, "action": {{"name": {action}}},
                 "resource": {{"type": "record", "id": {resource}}}{more}}}"#

@@ -18,88 +18,92 @@ fn names(answer: &Value) -> Vec<&str> {
         .collect()
 }
 
+/// A path, a question and what is found.
+type Case = (&'static str, Value, Vec<&'static str>);
+
+fn record() -> Value {
+    json!({"type": "record", "id": "record-1"})
+}
+
+fn archived() -> Value {
+    json!({"type": "record", "id": "record-2", "properties": {"status": "archived"}})
+}
+
+fn alice() -> Value {
+    json!({"type": "user", "id": "alice"})
+}
+
+fn bob() -> Value {
+    json!({"type": "user", "id": "bob", "properties": {"role": "admin"}})
+}
+
+fn context() -> Value {
+    json!({"time": "2025-06-27T18:03-07:00", "ip": "192.168.1.1"})
+}
+
+/// The administrator of the tenant may do everything, and is found too.
+fn subjects() -> Vec<Case> {
+    let readers = || vec!["admin", "alice", "bob"];
+    let ask = |subject: Value, action: &str, resource: Value| json!({"subject": subject, "action": {"name": action}, "resource": resource});
+    let users = || json!({"type": "user"});
+    let mut with_context = ask(users(), "read", record());
+    with_context["context"] = context();
+    vec![
+        (SUBJECT, ask(users(), "read", record()), readers()),
+        (SUBJECT, ask(alice(), "read", record()), readers()),
+        (SUBJECT, with_context, readers()),
+        (SUBJECT, ask(users(), "write", archived()), vec!["admin", "bob"]),
+        (
+            SUBJECT,
+            ask(json!({"type": "spaceship"}), "read", record()),
+            vec![],
+        ),
+    ]
+}
+
+fn resources() -> Vec<Case> {
+    let both = || vec!["record-1", "record-2"];
+    let ask = |subject: Value, action: &str, resource: Value| json!({"subject": subject, "action": {"name": action}, "resource": resource});
+    let records = || json!({"type": "record"});
+    let mut with_context = ask(alice(), "read", record());
+    with_context["context"] = context();
+    vec![
+        (RESOURCE, ask(alice(), "read", records()), both()),
+        (RESOURCE, with_context, both()),
+        (RESOURCE, ask(bob(), "write", records()), vec!["record-2"]),
+        (
+            RESOURCE,
+            ask(alice(), "read", json!({"type": "spaceship"})),
+            vec![],
+        ),
+    ]
+}
+
+fn actions() -> Vec<Case> {
+    let both = || vec!["read", "write"];
+    let nobody = json!({"type": "user", "id": "nonexistent-user"});
+    vec![
+        (ACTION, json!({"subject": alice(), "resource": record()}), both()),
+        (
+            ACTION,
+            json!({"subject": alice(), "resource": record(), "context": context()}),
+            both(),
+        ),
+        (ACTION, json!({"subject": bob(), "resource": archived()}), both()),
+        (ACTION, json!({"subject": nobody, "resource": record()}), vec![]),
+    ]
+}
+
 #[tokio::test]
 async fn searches_find_whom_what_and_which_actions_the_evaluation_allows() {
     let fixture = Fixture::start().await;
-    let alice = json!({"type": "user", "id": "alice"});
-    let bob = json!({"type": "user", "id": "bob", "properties": {"role": "admin"}});
-    let record = json!({"type": "record", "id": "record-1"});
-    let archived = json!({"type": "record", "id": "record-2", "properties": {"status": "archived"}});
-    let (read, write) = (json!({"name": "read"}), json!({"name": "write"}));
-    let context = json!({"time": "2025-06-27T18:03-07:00", "ip": "192.168.1.1"});
-    for (path, body, expected) in [
-        (
-            SUBJECT,
-            json!({"subject": {"type": "user"}, "action": read, "resource": record}),
-            vec!["admin", "alice", "bob"],
-        ),
-        (
-            SUBJECT,
-            json!({"subject": alice, "action": read, "resource": record}),
-            vec!["admin", "alice", "bob"],
-        ),
-        (
-            SUBJECT,
-            json!({"subject": {"type": "user"}, "action": read, "resource": record, "context": context}),
-            vec!["admin", "alice", "bob"],
-        ),
-        (
-            SUBJECT,
-            json!({"subject": {"type": "user"}, "action": write, "resource": archived}),
-            vec!["admin", "bob"],
-        ),
-        (
-            SUBJECT,
-            json!({"subject": {"type": "spaceship"}, "action": read, "resource": record}),
-            vec![],
-        ),
-        (
-            RESOURCE,
-            json!({"subject": alice, "action": read, "resource": {"type": "record"}}),
-            vec!["record-1", "record-2"],
-        ),
-        (
-            RESOURCE,
-            json!({"subject": alice, "action": read, "resource": record, "context": context}),
-            vec!["record-1", "record-2"],
-        ),
-        (
-            RESOURCE,
-            json!({"subject": bob, "action": write, "resource": {"type": "record"}}),
-            vec!["record-2"],
-        ),
-        (
-            RESOURCE,
-            json!({"subject": alice, "action": read, "resource": {"type": "spaceship"}}),
-            vec![],
-        ),
-        (
-            ACTION,
-            json!({"subject": alice, "resource": record}),
-            vec!["read", "write"],
-        ),
-        (
-            ACTION,
-            json!({"subject": alice, "resource": record, "context": context}),
-            vec!["read", "write"],
-        ),
-        (
-            ACTION,
-            json!({"subject": bob, "resource": archived}),
-            vec!["read", "write"],
-        ),
-        (
-            ACTION,
-            json!({"subject": {"type": "user", "id": "nonexistent-user"}, "resource": record}),
-            vec![],
-        ),
-    ] {
+    for (path, body, expected) in [subjects(), resources(), actions()].concat() {
         let answer = fixture.answer(path, &body.to_string()).await;
         assert_eq!(names(&answer), expected, "{path} {body}: {answer}");
         assert_eq!(answer.get("page"), None, "nobody asked for pages");
     }
     let models =
-        json!({"subject": alice, "action": {"name": "inference.chat"}, "resource": {"type": "model"}});
+        json!({"subject": alice(), "action": {"name": "inference.chat"}, "resource": {"type": "model"}});
     let answer = fixture.answer(RESOURCE, &models.to_string()).await;
     assert!(names(&answer).contains(&"fake-openai/gpt-4o"), "{answer}");
     assert!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use turnpike_tests::{
-    caller::{Answer, chat},
+    caller::{Answer, Caller, chat},
     eventually::eventually,
 };
 
@@ -56,6 +56,16 @@ async fn envoy_lets_through_who_is_allowed_and_nobody_else_and_after_a_revocatio
     })
     .await;
 
+    refuses_others(&scene, &front).await;
+    scene
+        .production
+        .admin
+        .words(&format!("credential revoke {} --wait", scene.reader.id))
+        .await;
+    assert_eq!(get(&reader, "/prompts/welcome", &[]).await.status, 401);
+}
+
+async fn refuses_others(scene: &Scene, front: &Front) {
     let refused = get(
         &front.caller(Some(&scene.other.text)),
         "/prompts/welcome",
@@ -76,12 +86,6 @@ async fn envoy_lets_through_who_is_allowed_and_nobody_else_and_after_a_revocatio
         );
         assert_eq!(answer.json()["error"]["code"], "invalid_api_key");
     }
-    scene
-        .production
-        .admin
-        .words(&format!("credential revoke {} --wait", scene.reader.id))
-        .await;
-    assert_eq!(get(&reader, "/prompts/welcome", &[]).await.status, 401);
 }
 
 #[tokio::test]
@@ -110,6 +114,13 @@ async fn envoy_asks_about_the_model_of_the_body_and_answers_as_the_edge_would() 
         "fake-openai/gpt-4o"
     );
 
+    refuses_as_the_edge_would(&reader).await;
+
+    scene.production.edge_processes[0].kill().await;
+    assert_eq!(Answer::of(reader.post(CHAT, &chat("gpt-4o"))).await.status, 503);
+}
+
+async fn refuses_as_the_edge_would(reader: &Caller) {
     for (path, model, status, code, kind) in [
         (
             CHAT,
@@ -154,7 +165,4 @@ async fn envoy_asks_about_the_model_of_the_body_and_answers_as_the_edge_would() 
         413,
         "what is not judged does not pass"
     );
-
-    scene.production.edge_processes[0].kill().await;
-    assert_eq!(Answer::of(reader.post(CHAT, &chat("gpt-4o"))).await.status, 503);
 }

@@ -26,10 +26,8 @@ where
             .map(|text| text.map(Arc::<str>::from))
     };
     let number = |name: &str| row.try_get::<i64, _>(name);
-    let count = |name: &str| {
-        row.try_get::<Option<i64>, _>(name)
-            .map(|number| number.map(i64::cast_unsigned))
-    };
+    let whole = |name: &str| row.try_get::<Option<i64>, _>(name);
+    let count = |name: &str| whole(name).map(|number| number.map(i64::cast_unsigned));
     let record = AuditRecord {
         time: Timestamp::from_micros(number("time_us")?),
         request_id: shared("request_id")?,
@@ -53,10 +51,7 @@ where
         reason: shared("reason")?,
         grants: json(&text("grants")?)?,
         status: status(number("status")?)?,
-        upstream_status: row
-            .try_get::<Option<i64>, _>("upstream_status")?
-            .map(status)
-            .transpose()?,
+        upstream_status: whole("upstream_status")?.map(status).transpose()?,
         latency_us: number("latency_us")?.cast_unsigned(),
         first_token_us: count("first_token_us")?,
         usage: usage(count)?,

@@ -27,6 +27,10 @@ pub enum Property {
     Items,
 }
 
+/// An object or an array, where a simple value is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotSimple;
+
 impl Properties {
     /// A member by its name.
     pub fn get(&self, name: &str) -> Option<&Property> {
@@ -37,11 +41,11 @@ impl Properties {
     ///
     /// # Errors
     /// It is an object or an array.
-    pub fn text(&self, name: &str) -> Result<Option<&str>, ()> {
+    pub fn text(&self, name: &str) -> Result<Option<&str>, NotSimple> {
         match self.0.get(name) {
             None | Some(Property::Nothing) => Ok(None),
             Some(Property::Text(text)) => Ok(Some(text)),
-            Some(Property::Members(_) | Property::Items) => Err(()),
+            Some(Property::Members(_) | Property::Items) => Err(NotSimple),
         }
     }
 

@@ -14,7 +14,7 @@ use turnpike_access::{
 };
 
 use super::{
-    properties::{Properties, Property},
+    properties::{NotSimple, Properties, Property},
     read::{Action, Entity, Evaluation, Object},
 };
 use crate::proxy::ruling::Thing;
@@ -172,7 +172,7 @@ impl<'q> Parts<'q> {
         let text = |member: &str| match self.context.map(|context| context.text(member)) {
             None => Ok(None),
             Some(Ok(text)) => Ok(text),
-            Some(Err(())) => Err(format!("context.{member} must be a string.")),
+            Some(Err(NotSimple)) => Err(format!("context.{member} must be a string.")),
         };
         let time = |text: &str| {
             let time: Result<jiff::Timestamp, _> = text.parse();
@@ -262,6 +262,6 @@ fn missing(what: &str) -> Unclear {
 fn named(properties: &Properties, member: &str) -> Result<Option<Name>, Unclear> {
     let text = properties
         .text(member)
-        .map_err(|()| format!("resource.properties.{member} must be a string."))?;
+        .map_err(|NotSimple| format!("resource.properties.{member} must be a string."))?;
     Ok(text.and_then(|text| text.parse().ok()))
 }
