@@ -17,6 +17,7 @@ mod issuer;
 mod keyring;
 mod log;
 mod model;
+mod offer;
 mod provider;
 mod role;
 mod team;
@@ -92,6 +93,9 @@ enum Command {
     /// Grants: who may, or may not, do what with which models
     #[command(subcommand)]
     Grant(grant::Command),
+    /// Offers: which of the operators' models exist for other tenants. For the operators
+    #[command(subcommand)]
+    Offer(offer::Command),
     /// Fallback rules: what is served to those who are not allowed what they asked for
     #[command(subcommand)]
     Fallback(fallback::Command),
@@ -158,6 +162,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Alias(command) => command.run(session).await,
         Command::Role(command) => command.run(session).await,
         Command::Grant(command) => command.run(session).await,
+        Command::Offer(command) => command.run(session).await,
         Command::Fallback(command) => command.run(session).await,
         Command::Edge(command) => command.run(session).await,
         Command::Audit(command) => command.run(session).await,

@@ -13,6 +13,7 @@ mod document;
 mod grant;
 mod issuer;
 mod log;
+mod offer;
 mod options;
 mod policy;
 mod provider;
@@ -34,6 +35,7 @@ pub use credential::{
 pub use document::{Document, read_policy, write_policy};
 pub use grant::{ListGrants, NewGrant};
 pub use issuer::{IssuerChange, NewIssuer};
+pub use offer::NewOffer;
 pub use options::{Delete, Page, Write};
 pub use provider::{NewProvider, ProviderChange, SecretChange};
 pub use role::NewRole;

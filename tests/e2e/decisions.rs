@@ -20,10 +20,10 @@ use turnpike_access::{
 };
 use turnpike_tests::{
     caller::{Answer, Caller, chat},
-    cli::Cli,
+    cli::{Cli, words},
     ground::{Key, audited_all},
     place,
-    production::Production,
+    production::{PROVIDER_SECRET, Production},
 };
 
 /// One file.
@@ -32,6 +32,9 @@ use turnpike_tests::{
 struct Fixture {
     /// `turnpike` commands, without the name of the program. `{today}` and `{another-day}` stand for days of the week.
     state: Vec<String>,
+    /// Commands of the operators, before those; `{tenant}` is the tenant of this file, `{provider}` the fake provider's URL.
+    #[serde(default)]
+    operators: Vec<String>,
     /// Keys by a name for the questions: the flags of `credential create`.
     keys: BTreeMap<String, String>,
     questions: Vec<Question>,
@@ -172,6 +175,14 @@ async fn set_up(production: &Production, tenant: &str, fixture: &Fixture) -> (Cl
         .await;
     let admin = production.admin.by(made["key"].as_str().unwrap());
     production.catalogue(&admin).await;
+    let provider = format!("http://{}/v1", production.provider);
+    for command in &fixture.operators {
+        let command = command
+            .replace("{tenant}", tenant)
+            .replace("{provider}", &provider);
+        let secret = [("PROVIDER_SECRET", PROVIDER_SECRET)];
+        production.operator.json_with(&words(&command), &secret).await;
+    }
     let (today, another) = days();
     for command in &fixture.state {
         let command = command

@@ -99,8 +99,19 @@ impl Cli {
         serde_json::from_str(&ended.printed).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
     }
 
-    /// The same, from one line of words without quotes.
+    /// The same, from one line of words; those between single quotes are one.
     pub async fn words(&self, line: &str) -> Value {
-        self.json(&line.split_whitespace().collect::<Vec<_>>()).await
+        self.json(&words(line)).await
     }
+}
+
+/// The words of a line; what is between single quotes is one.
+pub fn words(line: &str) -> Vec<&str> {
+    let pieces = line.split('\'').enumerate();
+    pieces
+        .flat_map(|(index, piece)| match index % 2 {
+            0 => piece.split_whitespace().collect(),
+            _ => vec![piece],
+        })
+        .collect()
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod create;
+pub(super) mod selector;
 mod view;
 
 pub(super) use create::Create;

@@ -1,5 +1,7 @@
 //! `turnpike tenant`.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use turnpike_proto::admin::v1::{
@@ -11,7 +13,7 @@ mod policy;
 
 use policy::{PolicyFlags, PolicyView};
 
-use super::value::{Delete, Limit, some};
+use super::value::{Delete, Limit, pair, some};
 use crate::{
     failure::Failure,
     moment,
@@ -50,6 +52,9 @@ pub(super) struct Create {
     /// Answer 404 rather than 403 for models that a caller may not use
     #[arg(long)]
     hide_models: bool,
+    /// A tag, for what the operators offer by tags; may be given again
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
     #[command(flatten)]
     wait: Wait,
 }
@@ -67,6 +72,12 @@ pub(super) struct Update {
     /// Whether all its keys are refused
     #[arg(long, value_name = "true|false")]
     suspended: Option<bool>,
+    /// A tag, for operators to set; may be given again. The tags given take the place of all tags
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    tags: Vec<(String, String)>,
+    /// Take away all tags
+    #[arg(long, conflicts_with = "tags")]
+    no_tags: bool,
     #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
@@ -79,6 +90,7 @@ struct TenantView {
     display_name: Option<String>,
     hide_models: bool,
     suspended: bool,
+    tags: BTreeMap<String, String>,
     created: Option<String>,
     credential_policy: Option<PolicyView>,
 }
@@ -96,12 +108,14 @@ impl From<wire::Tenant> for TenantView {
             suspended,
             created_us,
             credential_policy,
+            tags,
         } = tenant;
         Self {
             name,
             display_name: some(display_name),
             hide_models,
             suspended,
+            tags,
             created: moment::text(created_us),
             credential_policy: credential_policy.map(PolicyView::from),
         }
@@ -168,12 +182,14 @@ impl Create {
             display_name,
             administrator,
             hide_models,
+            tags,
             wait,
         } = self;
         let tenant = wire::Tenant {
             name,
             display_name,
             hide_models,
+            tags: tags.into_iter().collect(),
             ..Default::default()
         };
         CreateTenantRequest {
@@ -191,6 +207,8 @@ impl Update {
             display_name,
             hide_models,
             suspended,
+            tags,
+            no_tags,
             wait,
             policy,
         } = self;
@@ -205,6 +223,8 @@ impl Update {
             suspended,
             credential_policy,
             options: session.options(wait),
+            replace_tags: no_tags || !tags.is_empty(),
+            tags: tags.into_iter().collect(),
         })
     }
 }

@@ -4,6 +4,7 @@ use turnpike_access::{
     authenticate::{self, Caller},
     command::{Command, Permission},
     decide::{self, Reason, decide},
+    delegate,
     id::{Name, Timestamp},
     ledger::Refusal,
     pattern::Resource,
@@ -31,13 +32,13 @@ pub(super) fn judge(
             let credential = snapshot.credential(*id).ok_or(ExecuteError::Unauthenticated)?;
             let caller = authenticate::admit(snapshot, credential, now)
                 .map_err(|_failure| ExecuteError::Unauthenticated)?;
-            judge_caller(snapshot, &caller, tenant, permission, now)?;
+            judge_command(snapshot, &caller, tenant, (command, permission), now)?;
             Ok(actor(&caller, tenant))
         }
         (Authority::Token(verified), Some(permission)) => {
             let caller =
                 token::admit(snapshot, verified, now).map_err(|_failure| ExecuteError::Unauthenticated)?;
-            judge_caller(snapshot, &caller, tenant, permission, now)?;
+            judge_command(snapshot, &caller, tenant, (command, permission), now)?;
             Ok(actor(&caller, tenant))
         }
         (Authority::BootstrapToken, _) | (Authority::Credential(_) | Authority::Token(_), None) => Err(
@@ -46,14 +47,65 @@ pub(super) fn judge(
     }
 }
 
+/// What the caller may do itself, or by the teams that it administers; then it lends nothing that it has not got.
+fn judge_command(
+    snapshot: &Snapshot,
+    caller: &Caller<'_>,
+    tenant: &Name,
+    (command, permission): (&Command, Permission),
+    now: Timestamp,
+) -> Result<(), ExecuteError> {
+    let circumstances = caller.circumstances(now, None);
+    let own = caller.tenant.name() == tenant;
+    let lent = || own && delegate::commanded(snapshot, caller, command, permission.action, circumstances);
+    let limited = || own && delegate::is_limited(snapshot, caller, command, permission.action, circumstances);
+    match judge_itself(snapshot, caller, tenant, &permission, now) {
+        Ok(()) if limited() && !lent() => Err(forbidden(
+            permission.action,
+            permission.kind,
+            &permission.name,
+            Reason::NoGrant,
+        )),
+        Err(ExecuteError::Forbidden {
+            reason: Reason::NoGrant,
+            ..
+        }) if lent() => Ok(()),
+        judged => judged,
+    }
+}
+
+/// Whether the caller may do something to a thing itself, or to the teams that the thing belongs to.
 pub(crate) fn judge_caller(
     snapshot: &Snapshot,
     caller: &Caller<'_>,
     tenant: &Name,
-    permission: Permission,
+    permission: &Permission,
+    now: Timestamp,
+) -> Result<(), ExecuteError> {
+    let circumstances = caller.circumstances(now, None);
+    match judge_itself(snapshot, caller, tenant, permission, now) {
+        Err(ExecuteError::Forbidden {
+            reason: Reason::NoGrant,
+            ..
+        }) if caller.tenant.name() == tenant
+            && delegate::permitted(snapshot, caller, permission, circumstances) =>
+        {
+            Ok(())
+        }
+        judged => judged,
+    }
+}
+
+/// Whether the caller may do something to a thing itself.
+pub(crate) fn judge_itself(
+    snapshot: &Snapshot,
+    caller: &Caller<'_>,
+    tenant: &Name,
+    permission: &Permission,
     now: Timestamp,
 ) -> Result<(), ExecuteError> {
     let Permission { action, kind, name } = permission;
+    let (action, kind) = (*action, *kind);
     let is_operator = *caller.tenant.name() == Name::platform();
     let own = caller.tenant.name() == tenant;
     if !own && !is_operator {

@@ -87,7 +87,9 @@ pub(super) fn judge(
             reason,
         });
     }
-    let target = state.targets.get(caller.tenant.name(), choice.model.provider)?;
+    let target = state
+        .targets
+        .get(choice.model.owner.name(), choice.model.provider)?;
     serves(target.kind, question.route)?;
     ticket.label(Labels {
         provider: Some(convention_name(target.kind)),

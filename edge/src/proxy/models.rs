@@ -81,7 +81,7 @@ pub(super) fn get(
     shape: Shape,
     requested: &str,
 ) -> Result<Bytes, Refusal> {
-    let model = resolve(caller.tenant, requested, None).map_err(unresolved)?;
+    let model = resolve(snapshot, caller.tenant, requested, None).map_err(unresolved)?;
     if !may_use(snapshot, caller, circumstances, &model) {
         return Err(Refusal::ModelNotFound { reason: "no_grant" });
     }

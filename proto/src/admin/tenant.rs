@@ -2,6 +2,7 @@
 
 use turnpike_access::{
     id::Name,
+    pattern::Tags,
     snapshot::Tenant,
     tenant::{CredentialPolicy, TenantSettings},
 };
@@ -9,7 +10,7 @@ use turnpike_access::{
 use super::{Write, v1};
 use crate::{
     ConversionError,
-    field::{known, optional, parse, required, text},
+    field::{known, optional, pairs, parse, required, tags, text},
 };
 
 /// A tenant to be made.
@@ -41,6 +42,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
             suspended,
             created_us: _,
             credential_policy,
+            tags: pairs,
         } = required("tenant", tenant)?;
         Ok(Self {
             name: parse("tenant.name", &name)?,
@@ -49,6 +51,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
                 hide_models,
                 suspended,
                 credentials: policy(credential_policy)?.unwrap_or_default(),
+                tags: tags(pairs),
             },
             administrator: optional("administrator", &administrator)?,
             write: options.try_into()?,
@@ -72,6 +75,7 @@ pub struct TenantChange {
     hide_models: Option<bool>,
     suspended: Option<bool>,
     credentials: Option<CredentialPolicy>,
+    tags: Option<Tags>,
 }
 
 impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
@@ -85,7 +89,15 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             suspended,
             options,
             credential_policy,
+            tags: pairs,
+            replace_tags,
         } = request;
+        if !replace_tags && !pairs.is_empty() {
+            return Err(ConversionError::new(
+                "tags",
+                "are given without replace_tags; set it to replace all tags",
+            ));
+        }
         Ok(Self {
             name: parse("name", &name)?,
             write: options.try_into()?,
@@ -93,6 +105,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             hide_models,
             suspended,
             credentials: policy(credential_policy)?,
+            tags: replace_tags.then(|| tags(pairs)),
         })
     }
 }
@@ -105,12 +118,14 @@ impl TenantChange {
             hide_models,
             suspended,
             credentials,
+            tags,
         } = from.clone();
         TenantSettings {
             display_name: self.display_name.clone().map_or(display_name, known),
             hide_models: self.hide_models.unwrap_or(hide_models),
             suspended: self.suspended.unwrap_or(suspended),
             credentials: self.credentials.clone().unwrap_or(credentials),
+            tags: self.tags.clone().unwrap_or(tags),
         }
     }
 }
@@ -122,6 +137,7 @@ impl From<&Tenant> for v1::Tenant {
             hide_models,
             suspended,
             credentials,
+            tags,
         } = tenant.settings();
         Self {
             name: tenant.name().to_string(),
@@ -132,6 +148,7 @@ impl From<&Tenant> for v1::Tenant {
             credential_policy: Some(credentials)
                 .filter(|policy| **policy != CredentialPolicy::default())
                 .map(v1::CredentialPolicy::from),
+            tags: pairs(tags),
         }
     }
 }

@@ -68,7 +68,7 @@ pub fn choose<'s>(
     caller: &Caller<'s>,
     request: &ModelRequest<'_>,
 ) -> Result<Choice<'s>, Unresolved> {
-    let model = resolve::resolve(caller.tenant, request.requested, request.provider)?;
+    let model = resolve::resolve(snapshot, caller.tenant, request.requested, request.provider)?;
     let decision = judge(snapshot, caller, request, &model);
     if decision.allowed() || !request.accepts_fallback {
         return Ok(Choice {
@@ -84,7 +84,7 @@ pub fn choose<'s>(
             && (rule.teams.is_empty() || rule.teams.iter().any(|team| teams.contains(team)))
     });
     for rule in rules {
-        let Some(substitute) = resolve::by_id(caller.tenant, &rule.to) else {
+        let Some(substitute) = resolve::by_id(snapshot, caller.tenant, &rule.to) else {
             continue;
         };
         let verdict = judge(snapshot, caller, request, &substitute);
@@ -107,16 +107,15 @@ pub fn choose<'s>(
     })
 }
 
-/// The models of the catalogue that the caller may use for something, in the order of their names.
+/// The models that the caller may use for something: the tenant's own and then those that are offered to it, each in
+/// the order of their names.
 pub fn usable<'s>(
     snapshot: &'s Snapshot,
     caller: &Caller<'s>,
     circumstances: Circumstances<'_>,
 ) -> impl Iterator<Item = ResolvedModel<'s>> {
     let standings = standings(caller, circumstances);
-    let listed = caller.tenant.catalogue().iter();
-    let found = listed.filter_map(|model| resolve::listed_model(caller.tenant, model));
-    found.filter(move |model| {
+    resolve::listed(snapshot, caller.tenant).filter(move |model| {
         standings
             .iter()
             .any(|one| one.decide(snapshot, caller, model.resource()).allowed())

@@ -15,6 +15,7 @@ use crate::{
     issuer::{Issuer, Revocations, TokenKey},
     log::Head,
     model::{Fallback, Model, Provider},
+    offer::Offer,
     role::Role,
     snapshot::{HeldGrant, HeldTeam, Snapshot, Tenant},
     tenant::{Account, Team, TenantSettings},
@@ -59,6 +60,7 @@ enum Record {
         target: ModelId,
     },
     Fallback(Fallback),
+    Offer(Offer),
     Issuer(Issuer),
     Revocations {
         issuer: Name,
@@ -170,6 +172,7 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
             target: target.clone(),
         }))
         .chain(tenant.fallbacks.iter().cloned().map(Record::Fallback))
+        .chain(tenant.offers.iter().cloned().map(Record::Offer))
         .chain(
             tenant
                 .issuers
@@ -321,6 +324,7 @@ fn restore(tenant: &mut Tenant, record: Record) -> Result<(), Missing> {
             tenant.aliases.insert(alias, target);
         }
         Record::Fallback(rule) => Arc::make_mut(&mut tenant.fallbacks).push(rule),
+        Record::Offer(offer) => Arc::make_mut(&mut tenant.offers).push(offer),
         Record::Issuer(issuer) => {
             tenant.issuers.insert(issuer.name.clone(), Arc::new(issuer));
         }

@@ -15,6 +15,7 @@ use crate::{
     id::{Id, ModelId, Name, Principal, Timestamp},
     issuer::{IssuerProfile, TokenKey, TokenMatch},
     model::{Fallback, ModelProfile, ProviderProfile},
+    offer::Offer,
     role::Role,
     tenant::{Account, AccountProfile, TeamProfile, TenantSettings},
 };
@@ -158,6 +159,10 @@ pub enum Command {
     CreateFallback(Fallback),
     /// The end of a fallback rule.
     DeleteFallback { id: Id },
+    /// Models of the operators' tenant for other tenants.
+    CreateOffer(Offer),
+    /// The end of an offer.
+    DeleteOffer { id: Id },
 }
 
 /// Whose credentials.
@@ -200,6 +205,10 @@ impl Command {
         let (action, kind, name) = match self {
             Self::Bootstrap { .. } => return None,
             Self::CreateTenant(_) | Self::DeleteTenant => ("tenants.write", "tenant", String::new()),
+            // What the operators offer by tags is not for a tenant to take.
+            Self::UpdateTenant { from, to } if from.tags != to.tags => {
+                ("tenants.write", "tenant", String::new())
+            }
             Self::UpdateTenant { .. } => ("tenants.update", "tenant", String::new()),
             Self::CreateTeam { name, .. }
             | Self::UpdateTeam { name, .. }
@@ -251,6 +260,9 @@ impl Command {
             Self::UpdateGrant { to, .. } => ("grants.write", "grant", to.id.to_string()),
             Self::CreateFallback(Fallback { id, .. }) | Self::DeleteFallback { id } => {
                 ("fallbacks.write", "fallback", id.to_string())
+            }
+            Self::CreateOffer(Offer { id, .. }) | Self::DeleteOffer { id } => {
+                ("offers.write", "offer", id.to_string())
             }
         };
         Some(Permission { action, kind, name })

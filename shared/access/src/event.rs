@@ -21,6 +21,7 @@ use crate::{
     id::{Id, ModelId, Name, Principal, Timestamp},
     issuer::{IssuerProfile, TokenKey, TokenMatch},
     model::{Fallback, ModelProfile, ProviderProfile},
+    offer::Offer,
     role::Role,
     tenant::{AccountProfile, TeamProfile, TenantSettings},
 };
@@ -179,6 +180,12 @@ pub enum Event {
     /// A fallback rule was removed.
     #[serde(rename = "fallback.deleted.v1")]
     FallbackDeleted { id: Id },
+    /// Models of the operators' tenant came to exist for other tenants.
+    #[serde(rename = "offer.created.v1")]
+    OfferCreated(Offer),
+    /// An offer was withdrawn.
+    #[serde(rename = "offer.deleted.v1")]
+    OfferDeleted { id: Id },
 }
 
 /// An event as it is recorded.

@@ -112,6 +112,7 @@ impl Snapshot {
         for issuer in tenant.issuers.values() {
             self.unlist_issuer(name, issuer);
         }
+        self.forget_offers_to(name);
         let held = tenant.accounts.values();
         for id in held
             .flat_map(|held| &held.account.credentials)

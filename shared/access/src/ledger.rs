@@ -8,7 +8,7 @@ use crate::{
     event::Event,
     grant::{Effect, Grant, Subject},
     id::{Name, Principal, Timestamp, check_label},
-    pattern::Tags,
+    pattern::{Selector, Tags},
     role,
     snapshot::{Snapshot, Tenant},
     tenant::TenantSettings,
@@ -17,6 +17,7 @@ use crate::{
 mod catalogue;
 mod credential;
 mod issuer;
+mod offer;
 mod people;
 mod rights;
 
@@ -64,7 +65,10 @@ pub fn handle(snapshot: &Snapshot, tenant: &Name, now: Timestamp, command: Comma
         } => bootstrap(snapshot, tenant, administrator, credential),
         Command::CreateTenant(settings) => match snapshot.tenant(tenant.as_str()) {
             Some(_) => Err(exists("tenant", tenant)),
-            None => Ok(vec![Event::TenantCreated(settings)]),
+            None => {
+                check_tags(&settings.tags)?;
+                Ok(vec![Event::TenantCreated(settings)])
+            }
         },
         other => {
             let held = snapshot
@@ -78,6 +82,7 @@ pub fn handle(snapshot: &Snapshot, tenant: &Name, now: Timestamp, command: Comma
 fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Command) -> Handled {
     match command {
         Command::UpdateTenant { from, to } => {
+            check_tags(&to.tags)?;
             change(tenant.settings(), &from, &to, || Event::TenantUpdated(to.clone()))
         }
         Command::DeleteTenant if tenant.name == Name::platform() => Err(Refusal::NotNow(
@@ -113,7 +118,10 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::RevokeTokens { .. }
         | Command::AddTokenKey(_)
         | Command::RemoveTokenKey { .. }) => issuer::handle(snapshot, tenant, now, issuer),
-        catalogue => catalogue::handle(tenant, catalogue),
+        offer @ (Command::CreateOffer(_) | Command::DeleteOffer { .. }) => {
+            offer::handle(snapshot, tenant, offer)
+        }
+        catalogue => catalogue::handle(snapshot, tenant, catalogue),
     }
 }
 
@@ -203,6 +211,12 @@ fn check_text(text: Option<&Arc<str>>, what: &str) -> Result<(), Refusal> {
         )),
         _ => Ok(()),
     }
+}
+
+fn check_selector(selector: &Selector) -> Result<(), Refusal> {
+    let keys = selector.tags.iter().map(|test| &test.key);
+    keys.chain(&selector.match_tags)
+        .try_for_each(|key| label(key, "tag key"))
 }
 
 fn check_tags(tags: &Tags) -> Result<(), Refusal> {

@@ -1,13 +1,17 @@
 //! From the model that a client wrote to the model that is judged and sent.
+//!
+//! A tenant's own models come first. What the operators offer is found where the tenant has no provider of that name,
+//! so that in one tenant a provider's name always means one provider.
 
 use crate::{
     id::{ModelId, Name},
     model::{Catalogue, Model, Provider},
+    offer::Offer,
     pattern::Resource,
-    snapshot::Tenant,
+    snapshot::{Snapshot, Tenant},
 };
 
-/// A model of the tenant: listed in its catalogue, or of a provider whose catalogue is open.
+/// A model that exists for the tenant: listed in a catalogue, or of a provider whose catalogue is open.
 #[derive(Debug, Clone)]
 pub struct ResolvedModel<'s> {
     /// Its full name.
@@ -16,20 +20,14 @@ pub struct ResolvedModel<'s> {
     pub listed: Option<&'s Model>,
     /// Who serves it.
     pub provider: &'s Provider,
+    /// Whose the provider is: the tenant itself, or the operators' tenant, which offers the model.
+    pub owner: &'s Tenant,
 }
 
 impl<'s> ResolvedModel<'s> {
     /// What is judged.
     pub fn resource(&'s self) -> Resource<'s> {
-        let profile = self.listed.map(|model| &model.profile);
-        Resource {
-            kind: "model",
-            name: self.id.as_str(),
-            family: profile.and_then(|profile| profile.family.as_ref()),
-            environment: profile.and_then(|profile| profile.environment.as_ref()),
-            tags: profile.map(|profile| &profile.tags),
-            inherited: Some(&self.provider.profile.tags),
-        }
+        resource(self.id.as_str(), self.listed, self.provider)
     }
 
     /// The name that the provider knows it by.
@@ -46,6 +44,18 @@ impl<'s> ResolvedModel<'s> {
     }
 }
 
+fn resource<'a>(name: &'a str, listed: Option<&'a Model>, provider: &'a Provider) -> Resource<'a> {
+    let profile = listed.map(|model| &model.profile);
+    Resource {
+        kind: "model",
+        name,
+        family: profile.and_then(|profile| profile.family.as_ref()),
+        environment: profile.and_then(|profile| profile.environment.as_ref()),
+        tags: profile.map(|profile| &profile.tags),
+        inherited: Some(&provider.profile.tags),
+    }
+}
+
 /// The client's words name no model of the tenant, or more than one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unresolved {
@@ -56,17 +66,106 @@ pub enum Unresolved {
 }
 
 /// Finds the model that `requested` means in a tenant: an alias; `provider/name`; a bare name that is unique in
-/// the catalogue, or any bare name under the provider that the client named beside it.
+/// the catalogue, or any bare name under the provider that the client named beside it; then the same among what is
+/// offered.
 pub fn resolve<'s>(
+    snapshot: &'s Snapshot,
+    tenant: &'s Tenant,
+    requested: &str,
+    provider: Option<&str>,
+) -> Result<ResolvedModel<'s>, Unresolved> {
+    if provider.is_none()
+        && let Some(target) = tenant.alias(requested)
+    {
+        return by_id(snapshot, tenant, target).ok_or(Unresolved::Unknown);
+    }
+    match among(tenant, requested, provider) {
+        Err(Unresolved::Unknown) => Offered::to(snapshot, tenant)
+            .ok_or(Unresolved::Unknown)?
+            .resolve(requested, provider),
+        own => own,
+    }
+}
+
+/// Finds a model by its full name, the tenant's own or an offered one.
+pub fn by_id<'s>(snapshot: &'s Snapshot, tenant: &'s Tenant, id: &ModelId) -> Option<ResolvedModel<'s>> {
+    own(tenant, id).or_else(|| Offered::to(snapshot, tenant)?.permitted(own(snapshot.platform()?, id)?))
+}
+
+/// The models of the catalogue, the tenant's own and then those that are offered, each in the order of their names.
+pub(crate) fn listed<'s>(
+    snapshot: &'s Snapshot,
+    tenant: &'s Tenant,
+) -> impl Iterator<Item = ResolvedModel<'s>> {
+    let offered = Offered::to(snapshot, tenant).into_iter().flat_map(|offered| {
+        let models = offered.platform.catalogue().iter();
+        models.filter_map(move |model| offered.permitted(listed_model(offered.platform, model)?))
+    });
+    let models = tenant.catalogue().iter();
+    models
+        .filter_map(|model| listed_model(tenant, model))
+        .chain(offered)
+}
+
+/// What the operators offer to a tenant.
+struct Offered<'s> {
+    platform: &'s Tenant,
+    tenant: &'s Tenant,
+    offers: Vec<&'s Offer>,
+}
+
+impl<'s> Offered<'s> {
+    /// `None` where there is nothing.
+    fn to(snapshot: &'s Snapshot, tenant: &'s Tenant) -> Option<Self> {
+        let platform = snapshot
+            .platform()
+            .filter(|platform| platform.name != tenant.name)?;
+        let offers = platform.offers().iter().filter(|offer| offer.to.includes(tenant));
+        let offers: Vec<_> = offers.collect();
+        (!offers.is_empty()).then_some(Self {
+            platform,
+            tenant,
+            offers,
+        })
+    }
+
+    fn resolve(&self, requested: &str, provider: Option<&str>) -> Result<ResolvedModel<'s>, Unresolved> {
+        match among(self.platform, requested, provider) {
+            Ok(found) => self.permitted(found).ok_or(Unresolved::Unknown),
+            // Of several with this bare name, one alone may be offered.
+            Err(Unresolved::Ambiguous) => {
+                let same_name = self.platform.bare_names.get(requested);
+                let ids = same_name.into_iter().flat_map(|ids| ids.iter());
+                let mut offered = ids.filter_map(|id| self.permitted(own(self.platform, id)?));
+                match (offered.next(), offered.next()) {
+                    (Some(only), None) => Ok(only),
+                    (Some(_), Some(_)) => Err(Unresolved::Ambiguous),
+                    (None, _) => Err(Unresolved::Unknown),
+                }
+            }
+            Err(Unresolved::Unknown) => Err(Unresolved::Unknown),
+        }
+    }
+
+    fn permitted(&self, model: ResolvedModel<'s>) -> Option<ResolvedModel<'s>> {
+        let hidden = self.tenant.provider(model.id.provider()).is_some();
+        let resource = resource(model.id.as_str(), model.listed, model.provider);
+        let offered = self
+            .offers
+            .iter()
+            .any(|offer| offer.covers(&resource, self.tenant));
+        (offered && !hidden).then_some(model)
+    }
+}
+
+/// Finds a model of a tenant by its full or bare name, leaving aliases aside.
+fn among<'s>(
     tenant: &'s Tenant,
     requested: &str,
     provider: Option<&str>,
 ) -> Result<ResolvedModel<'s>, Unresolved> {
     if let Some(provider) = provider {
         return under(tenant, provider, requested).ok_or(Unresolved::Unknown);
-    }
-    if let Some(target) = tenant.alias(requested) {
-        return by_id(tenant, target).ok_or(Unresolved::Unknown);
     }
     // Listed by its full name, the usual case: nothing is allocated.
     if let Some(listed) = tenant.model(requested) {
@@ -84,13 +183,12 @@ pub fn resolve<'s>(
         .unwrap_or_default();
     match same_name {
         [] => Err(Unresolved::Unknown),
-        [only] => by_id(tenant, only).ok_or(Unresolved::Unknown),
+        [only] => own(tenant, only).ok_or(Unresolved::Unknown),
         _ => Err(Unresolved::Ambiguous),
     }
 }
 
-/// Finds a model by its full name.
-pub fn by_id<'s>(tenant: &'s Tenant, id: &ModelId) -> Option<ResolvedModel<'s>> {
+fn own<'s>(tenant: &'s Tenant, id: &ModelId) -> Option<ResolvedModel<'s>> {
     let provider = tenant.provider(id.provider())?;
     let listed = tenant.model(id.as_str()).map(AsRef::as_ref);
     let exists = listed.is_some() || provider.profile.catalogue == Catalogue::Open;
@@ -98,19 +196,20 @@ pub fn by_id<'s>(tenant: &'s Tenant, id: &ModelId) -> Option<ResolvedModel<'s>> 
         id: id.clone(),
         listed,
         provider,
+        owner: tenant,
     })
 }
 
-/// A model of the catalogue, with its provider.
-pub(crate) fn listed_model<'s>(tenant: &'s Tenant, model: &'s Model) -> Option<ResolvedModel<'s>> {
+fn listed_model<'s>(tenant: &'s Tenant, model: &'s Model) -> Option<ResolvedModel<'s>> {
     Some(ResolvedModel {
         id: model.id.clone(),
         listed: Some(model),
         provider: tenant.provider(model.id.provider())?,
+        owner: tenant,
     })
 }
 
 fn under<'s>(tenant: &'s Tenant, provider: &str, name: &str) -> Option<ResolvedModel<'s>> {
     let provider = tenant.provider(provider)?;
-    by_id(tenant, &ModelId::new(&provider.name, name).ok()?)
+    own(tenant, &ModelId::new(&provider.name, name).ok()?)
 }

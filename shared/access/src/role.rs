@@ -52,6 +52,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "roles.read",
             "grants.read",
             "policies.read",
+            "offers.read",
             "edges.read",
             "access.explain",
             "access.check",

@@ -12,6 +12,7 @@ use crate::{
     issuer::{Issuer, Revocations, TokenKey},
     log::{Head, Position},
     model::{Fallback, Model, Provider},
+    offer::Offer,
     role::{self, Role},
     table::{Numbered, Table},
     tenant::TenantSettings,
@@ -64,6 +65,11 @@ impl Snapshot {
     /// A tenant by its name.
     pub fn tenant(&self, name: &str) -> Option<&Arc<Tenant>> {
         self.tenants.get(name)
+    }
+
+    /// The operators' own tenant.
+    pub(crate) fn platform(&self) -> Option<&Tenant> {
+        self.tenants.get("platform").map(AsRef::as_ref)
     }
 
     /// The issuers that have this URL as their `iss`, each with its tenant.
@@ -128,6 +134,8 @@ pub struct Tenant {
     pub(crate) bare_names: Table<Arc<str>, Arc<Vec<ModelId>>>,
     pub(crate) aliases: Table<Arc<str>, ModelId>,
     pub(crate) fallbacks: Arc<Vec<Fallback>>,
+    /// What it offers to others, of the operators' tenant alone.
+    pub(crate) offers: Arc<Vec<Offer>>,
     pub(crate) issuers: Table<Name, Arc<Issuer>>,
     pub(crate) revocations: Table<Name, Arc<Revocations>>,
     /// Which users have an e-mail address.
@@ -167,6 +175,7 @@ impl Tenant {
             bare_names: Table::default(),
             aliases: Table::default(),
             fallbacks: Arc::default(),
+            offers: Arc::default(),
             issuers: Table::default(),
             revocations: Table::default(),
             emails: Table::default(),
@@ -311,6 +320,11 @@ impl Tenant {
     /// The fallback rules, in the order in which they are tried.
     pub fn fallbacks(&self) -> &[Fallback] {
         &self.fallbacks
+    }
+
+    /// What it offers to other tenants, the oldest first; only the operators' tenant does.
+    pub fn offers(&self) -> &[Offer] {
+        &self.offers
     }
 }
 

@@ -25,6 +25,9 @@ pub struct TenantSettings {
     /// What holds for its credentials.
     #[serde(default, skip_serializing_if = "CredentialPolicy::is_default")]
     pub credentials: CredentialPolicy,
+    /// For what the operators offer by tags; theirs to set.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// What holds for a tenant's credentials, when they are made and after. Absent: no such rule. Durations are in seconds.

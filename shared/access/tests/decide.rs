@@ -67,7 +67,7 @@ impl Question {
     fn put(&self, history: &History, scope: Option<&Scope>) -> Option<(Reason, bool)> {
         let tenant = history.tenant("acme")?;
         let account = tenant.account(&self.principal.parse().unwrap())?;
-        let resolved = resolve::by_id(tenant, &model(self.model))?;
+        let resolved = resolve::by_id(&history.snapshot, tenant, &model(self.model))?;
         let key = self.credential(scope);
         let asking = Caller {
             credential: Some(&key),

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use std::collections::BTreeMap;
-
 use clap::Args;
-use turnpike_proto::admin::v1::{
-    Conditions, CreateGrantRequest, Grant, ResourcePattern, Selector, SetTest, TagTest,
-};
+use turnpike_proto::admin::v1::{Conditions, CreateGrantRequest, Grant, ResourcePattern, Selector};
 
+use super::selector::{any, tag_tests};
 use crate::{
     command::value::{pair, resource},
     moment::{self, Moment},
@@ -153,25 +150,6 @@ impl Create {
             ..Default::default()
         }
     }
-}
-
-fn any(operator: &str, values: Vec<String>) -> Option<SetTest> {
-    (!values.is_empty()).then(|| SetTest {
-        operator: operator.to_owned(),
-        values,
-    })
-}
-
-/// One test for each key: the values that were given for it are alternatives.
-fn tag_tests(operator: &'static str, pairs: Vec<(String, String)>) -> impl Iterator<Item = TagTest> {
-    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (key, value) in pairs {
-        keys.entry(key).or_default().push(value);
-    }
-    keys.into_iter().map(move |(key, values)| TagTest {
-        key,
-        test: any(operator, values),
-    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A grant as it is shown: flat, and named like the flags that make one.
 
 use serde::Serialize;
-use turnpike_proto::admin::v1::{self as wire, SetTest, TagTest};
+use turnpike_proto::admin::v1 as wire;
 
+use super::selector::{sides, tag_sides};
 use crate::{command::value::some, moment, output::View};
 
 #[derive(Serialize)]
@@ -106,24 +107,4 @@ impl From<wire::Grant> for GrantView {
             created_by,
         }
     }
-}
-
-/// What must be, and what must not be.
-fn sides(test: SetTest) -> (Vec<String>, Vec<String>) {
-    let SetTest { operator, values } = test;
-    if operator == "not_in" {
-        (Vec::new(), values)
-    } else {
-        (values, Vec::new())
-    }
-}
-
-fn tag_sides(tests: Vec<TagTest>) -> (Vec<String>, Vec<String>) {
-    let (mut with, mut without) = (Vec::new(), Vec::new());
-    for TagTest { key, test } in tests {
-        let (is, is_not) = sides(test.unwrap_or_default());
-        with.extend(is.into_iter().map(|value| format!("{key}={value}")));
-        without.extend(is_not.into_iter().map(|value| format!("{key}={value}")));
-    }
-    (with, without)
 }

@@ -8,6 +8,7 @@ use turnpike_access::{
     authenticate::Caller,
     command::{Command, Permission},
     decide::Reason,
+    grant::Subject,
     id::{Name, Timestamp},
     ledger::Refusal,
     log::Position,
@@ -192,8 +193,42 @@ impl Call {
             kind: self.demand.kind,
             name,
         };
-        judge::judge_caller(&self.snapshot, &self.caller()?, tenant, permission, self.now)?;
+        judge::judge_caller(&self.snapshot, &self.caller()?, tenant, &permission, self.now)?;
         Ok(())
+    }
+
+    /// Whether the caller may itself do it, not for a team that it administers: where there is no command to judge.
+    pub(super) fn may_itself(&self, name: impl ToString) -> Result<(), Failure> {
+        let Some(action) = self.demand.action else {
+            return Ok(());
+        };
+        let permission = Permission {
+            action,
+            kind: self.demand.kind,
+            name: name.to_string(),
+        };
+        let tenant = &self.identity.target;
+        judge::judge_itself(&self.snapshot, &self.caller()?, tenant, &permission, self.now)?;
+        Ok(())
+    }
+
+    /// The call's tenant, if the caller may do what the method demands with everything of its kind, or with what is a
+    /// subject's.
+    pub(super) fn allowed_tenant_of(&self, subject: Option<&Subject>) -> Result<&Tenant, Failure> {
+        let (kind, name) = match subject {
+            Some(Subject::Team(team)) => ("team", team.to_string()),
+            Some(Subject::Principal(principal)) => (principal.kind(), principal.name().to_string()),
+            Some(Subject::Group { .. }) | None => return self.allowed_tenant(""),
+        };
+        self.allowed_tenant("").or_else(|refused| {
+            let action = self.demand.action.unwrap_or_default();
+            let permission = Permission { action, kind, name };
+            let target = &self.identity.target;
+            match judge::judge_caller(&self.snapshot, &self.caller()?, target, &permission, self.now) {
+                Ok(()) => tenant(&self.snapshot, target),
+                Err(_) => Err(refused),
+            }
+        })
     }
 
     /// The call's tenant, if the caller may do with the named thing what the method demands.

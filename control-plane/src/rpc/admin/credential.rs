@@ -67,7 +67,8 @@ impl v1::credential_service_server::CredentialService for Administration {
     ) -> Answer<v1::ListCredentialsResponse> {
         let (call, v1::ListCredentialsRequest { owner, page }) = self.admit(request).await?;
         let page: Page = read(page)?;
-        let ids = ids_of(call.allowed_tenant("")?, &owner)?;
+        let subject = owner.parse().ok();
+        let ids = ids_of(call.allowed_tenant_of(subject.as_ref())?, &owner)?;
         let (ids, next) = part(ids, &page, Id::to_string)?;
         let held = ids.into_iter().filter_map(|id| call.snapshot.credential(id));
         let held: Vec<&Credential> = held.map(AsRef::as_ref).collect();
@@ -142,7 +143,7 @@ impl v1::credential_service_server::CredentialService for Administration {
         let parsed = id.parse().map_err(|_| Failure::not_found("credential", &id))?;
         // Whoever has the version before is who the new one is for.
         if call.identity.proof != Proof::Credential(parsed) {
-            call.may(&id)?;
+            call.may_itself(&id)?;
         }
         let credential = find(&call, &call.snapshot, parsed)?;
         let taken = self.take_held(credential).await?;

@@ -34,7 +34,7 @@ impl v1::grant_service_server::GrantService for Administration {
     async fn list(&self, request: Request<v1::ListGrantsRequest>) -> Answer<v1::ListGrantsResponse> {
         let (call, message) = self.admit(request).await?;
         let ListGrants { subject, page } = read(message)?;
-        let mut grants = call.allowed_tenant("")?.grants();
+        let mut grants = call.allowed_tenant_of(subject.as_ref())?.grants();
         grants.retain(|held| {
             subject
                 .as_ref()

@@ -1,14 +1,15 @@
-//! The part of the fold that is about providers, models, aliases and fallback rules.
+//! The part of the fold that is about providers, models, aliases, fallback rules and offers.
 
 use std::sync::Arc;
 
 use super::Missing;
 use crate::{
     event::Event,
-    id::ModelId,
+    id::{ModelId, Name},
     log::Origin,
     model::{Model, Provider},
-    snapshot::Tenant,
+    offer::Audience,
+    snapshot::{Snapshot, Tenant},
 };
 
 impl Tenant {
@@ -58,6 +59,8 @@ impl Tenant {
             }
             Event::FallbackCreated(rule) => Arc::make_mut(&mut self.fallbacks).push(rule),
             Event::FallbackDeleted { id } => Arc::make_mut(&mut self.fallbacks).retain(|rule| rule.id != id),
+            Event::OfferCreated(offer) => Arc::make_mut(&mut self.offers).push(offer),
+            Event::OfferDeleted { id } => Arc::make_mut(&mut self.offers).retain(|offer| offer.id != id),
             _ => return Err(Missing("tenant")),
         }
         Ok(())
@@ -80,5 +83,24 @@ impl Tenant {
             Arc::make_mut(same_name).retain(|one| one != id);
         }
         Ok(())
+    }
+}
+
+impl Snapshot {
+    /// Whoever gets the name of a deleted tenant next is offered nothing by it.
+    pub(super) fn forget_offers_to(&mut self, name: &Name) {
+        let named = |audience: &Audience| matches!(audience, Audience::Named(names) if names.contains(name));
+        let platform = self.tenants.get_mut(&Name::platform());
+        let Some(platform) = platform.filter(|platform| platform.offers.iter().any(|one| named(&one.to)))
+        else {
+            return;
+        };
+        Arc::make_mut(&mut platform.offers).retain_mut(|offer| match &mut offer.to {
+            Audience::Named(names) => {
+                names.retain(|one| one != name);
+                !names.is_empty()
+            }
+            Audience::All {} | Audience::Tagged(_) => true,
+        });
     }
 }

@@ -7,10 +7,10 @@ use crate::{
     id::{ModelId, Name},
     model::{ModelProfile, ProviderProfile},
     resolve,
-    snapshot::Tenant,
+    snapshot::{Snapshot, Tenant},
 };
 
-pub(super) fn handle(tenant: &Tenant, command: Command) -> Handled {
+pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, command: Command) -> Handled {
     match command {
         Command::CreateProvider { name, profile } => match tenant.provider(name.as_str()) {
             Some(_) => Err(exists("provider", name)),
@@ -49,15 +49,15 @@ pub(super) fn handle(tenant: &Tenant, command: Command) -> Handled {
             })
         }
         Command::DeleteModel { id } => delete_model(tenant, id),
-        names => on_names(tenant, names),
+        names => on_names(snapshot, tenant, names),
     }
 }
 
-fn on_names(tenant: &Tenant, command: Command) -> Handled {
+fn on_names(snapshot: &Snapshot, tenant: &Tenant, command: Command) -> Handled {
     match command {
         Command::SetAlias { alias, target } => {
             label(&alias, "alias")?;
-            existing(tenant, &target)?;
+            existing(snapshot, tenant, &target)?;
             let same = tenant.alias(&alias) == Some(&target);
             Ok(if same {
                 Vec::new()
@@ -73,7 +73,7 @@ fn on_names(tenant: &Tenant, command: Command) -> Handled {
             if tenant.fallbacks().iter().any(|one| one.id == rule.id) {
                 return Err(exists("fallback", rule.id));
             }
-            existing(tenant, &rule.to)?;
+            existing(snapshot, tenant, &rule.to)?;
             match rule
                 .teams
                 .iter()
@@ -91,8 +91,8 @@ fn on_names(tenant: &Tenant, command: Command) -> Handled {
     }
 }
 
-fn existing(tenant: &Tenant, id: &ModelId) -> Result<(), Refusal> {
-    resolve::by_id(tenant, id)
+fn existing(snapshot: &Snapshot, tenant: &Tenant, id: &ModelId) -> Result<(), Refusal> {
+    resolve::by_id(snapshot, tenant, id)
         .map(|_| ())
         .ok_or_else(|| not_found("model", id))
 }

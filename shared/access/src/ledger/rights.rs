@@ -1,6 +1,6 @@
 //! Commands about roles and grants.
 
-use super::{Handled, Refusal, account, change, check_text, exists, in_use, label, not_found};
+use super::{Handled, Refusal, account, change, check_selector, check_text, exists, in_use, not_found};
 use crate::{
     command::Command,
     event::Event,
@@ -68,9 +68,7 @@ fn check_grant(tenant: &Tenant, grant: &Grant) -> Result<(), Refusal> {
         Some(owner) => is_there(tenant, owner)?,
         None => {}
     }
-    for key in &grant.selector.match_tags {
-        label(key, "tag key")?;
-    }
+    check_selector(&grant.selector)?;
     tenant
         .role(grant.role.as_str())
         .ok_or_else(|| not_found("role", &grant.role))?;
