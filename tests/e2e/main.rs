@@ -22,6 +22,7 @@ mod login;
 mod outage;
 mod own_tokens;
 mod proxies;
+mod stories;
 mod story;
 mod tenants;
 mod tokens;
