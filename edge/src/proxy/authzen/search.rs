@@ -169,10 +169,12 @@ fn allows<'s>(
     };
     match *thing {
         Thing::Other(resource) => decided(resource),
-        Thing::Model { requested, provider } => match resolve(who.tenant, requested, provider) {
-            Ok(model) => decided(model.resource()),
-            Err(_) => false,
-        },
+        Thing::Model { requested, provider } => {
+            match resolve(asking.snapshot, who.tenant, requested, provider) {
+                Ok(model) => decided(model.resource()),
+                Err(_) => false,
+            }
+        }
     }
 }
 
