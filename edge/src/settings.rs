@@ -172,6 +172,11 @@ impl Settings {
             ("listen", self.listen.to_string()),
             ("operations-listen", self.operations_listen.to_string()),
             (
+                "ext-authz-listen",
+                self.ext_authz_listen
+                    .map_or("none".into(), |address| address.to_string()),
+            ),
+            (
                 "public-url",
                 self.public_url.as_deref().unwrap_or("none").to_owned(),
             ),

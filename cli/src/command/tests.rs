@@ -42,6 +42,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "alias set list get delete",
             "role create list get update delete",
             "grant create list get delete",
+            "offer create list get delete",
             "fallback create list get delete",
             "export",
             "edge list delete wait",

@@ -205,11 +205,7 @@ impl Command {
         let (action, kind, name) = match self {
             Self::Bootstrap { .. } => return None,
             Self::CreateTenant(_) | Self::DeleteTenant => ("tenants.write", "tenant", String::new()),
-            // What the operators offer by tags is not for a tenant to take.
-            Self::UpdateTenant { from, to } if from.tags != to.tags => {
-                ("tenants.write", "tenant", String::new())
-            }
-            Self::UpdateTenant { .. } => ("tenants.update", "tenant", String::new()),
+            Self::UpdateTenant { from, to } => (tenant_update(from, to), "tenant", String::new()),
             Self::CreateTeam { name, .. }
             | Self::UpdateTeam { name, .. }
             | Self::DeleteTeam { name }
@@ -266,6 +262,14 @@ impl Command {
             }
         };
         Some(Permission { action, kind, name })
+    }
+}
+
+/// What the operators offer by tags is not for a tenant to take.
+fn tenant_update(from: &TenantSettings, to: &TenantSettings) -> &'static str {
+    match from.tags == to.tags {
+        true => "tenants.update",
+        false => "tenants.write",
     }
 }
 

@@ -150,7 +150,7 @@ fn what_is_wrong_is_told_with_its_line_and_what_was_meant() {
         ),
         (
             "grants:\n- subject: user:bob\n  role: admin\n  expires: tomorrow\n",
-            "line 5",
+            "line 3",
             "2026-12-31T00:00:00Z",
         ),
         ("users:\n- name: ann\n- name: ann\n", "", "user ann stands twice"),
