@@ -177,7 +177,9 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     if body.is_empty() {
         return Err("The body is empty: send a JSON object.".to_owned());
     }
-    let read = serde_json::from_slice::<Object<T>>(body);
+    // Members that are passed over are not looked into, and must be text all the same.
+    let text = std::str::from_utf8(body).map_err(|_| "The body is not UTF-8.".to_owned())?;
+    let read = serde_json::from_str::<Object<T>>(text);
     read.map(|Object(read)| read)
         .map_err(|error| format!("The body is not a valid request: {error}."))
 }

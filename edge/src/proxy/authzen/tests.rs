@@ -149,5 +149,9 @@ fn what_is_missing_or_of_another_type_or_there_twice_is_refused() {
     }
     let many = format!(r#"{{"evaluations": [{}]}}"#, vec!["{}"; 1001].join(","));
     assert!(read::evaluations(many.as_bytes()).is_err());
+    assert!(
+        read::evaluation(b"{\"passed over\": \"\x8b\"}").is_err(),
+        "not UTF-8"
+    );
     assert!(read::evaluations(br#"{"options": {"evaluations_semantic": "maybe"}}"#).is_err());
 }
