@@ -114,6 +114,9 @@ enum Command {
     /// The event log: every change
     #[command(subcommand)]
     Log(log::Command),
+    /// Access: who may do what, now and in the past
+    #[command(subcommand)]
+    Access(access::Command),
     /// Ask whether a principal may do something; exit 0 if so, 1 if not
     Check(access::Question),
     /// Ask the same, and why: every grant that was considered
@@ -169,6 +172,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Alert(command) => command.run(session).await,
         Command::Log(command) => command.run(session).await,
         Command::Export(command) => command.run(session).await,
+        Command::Access(command) => command.run(session).await,
         Command::Check(question) => question.check(session).await,
         Command::Explain(question) => question.explain(session).await,
         Command::Whoami => access::whoami(session).await,

@@ -25,7 +25,7 @@ mod tenant;
 mod tests;
 mod token;
 
-pub use access::{AccessQuestion, AskedResource};
+pub use access::{AccessQuestion, AskedResource, WhatQuestion, WhoQuestion};
 pub use account::{AccountChange, NewAccount};
 pub use audit::AuditQuery;
 pub use catalogue::{ModelChange, NewFallback, NewModel, SetAlias};

@@ -1,6 +1,6 @@
-//! `turnpike check`, `turnpike explain` and `turnpike whoami`.
+//! `turnpike check`, `turnpike explain`, `turnpike whoami`, and under `turnpike access` who may do what.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use turnpike_proto::admin::v1::{
     self as wire, AccessRequest, ResourcePattern, WhoAmIRequest, access_service_client::AccessServiceClient,
@@ -16,6 +16,27 @@ use crate::{
     output::View,
     session::{Outcome, Session, present},
 };
+
+mod effective;
+
+/// What can be asked about the access that there is.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show who may use a model, now or at a moment of the past, and since when. What a key is narrowed to is not looked at.
+    /// Needs access.read
+    Who(effective::Who),
+    /// Show what somebody may do, now or at a moment of the past, and since when. Needs access.read
+    What(effective::What),
+}
+
+impl Command {
+    pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
+        match self {
+            Self::Who(who) => who.run(session).await,
+            Self::What(what) => what.run(session).await,
+        }
+    }
+}
 
 /// May they?
 #[derive(Debug, Args)]

@@ -49,6 +49,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "audit list",
             "alert list",
             "log list verify",
+            "access who what",
             "check",
             "explain",
             "login",

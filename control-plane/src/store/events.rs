@@ -34,6 +34,15 @@ pub trait EventStore: Send + Sync + 'static {
     /// At most `limit` committed events after `after`, in order. Empty at the end.
     async fn read(&self, after: Position, limit: u32) -> Result<Vec<Recorded>, StoreError>;
 
+    /// At most `limit` committed events of some kinds in one tenant after `after`, in order. Empty at the end.
+    async fn of_kinds(
+        &self,
+        tenant: &Name,
+        kinds: &[&str],
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError>;
+
     /// Whether exactly this event is in the log: settles an append of unknown outcome by its last event.
     ///
     /// A "no" is final once the head has moved past the event's predecessor; before that the lost commit may, for

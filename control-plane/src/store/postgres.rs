@@ -9,7 +9,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use turnpike_access::{
-    id::Id,
+    id::{Id, Name},
     log::{Head, Position, Recorded},
 };
 
@@ -80,6 +80,16 @@ impl EventStore for Postgres {
 
     async fn read(&self, after: Position, limit: u32) -> Result<Vec<Recorded>, StoreError> {
         within(log::read(&self.pool, after, limit)).await
+    }
+
+    async fn of_kinds(
+        &self,
+        tenant: &Name,
+        kinds: &[&str],
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        within(log::of_kinds(&self.pool, tenant, kinds, after, limit)).await
     }
 
     fn watch(&self) -> Watch {

@@ -16,7 +16,7 @@ use sqlx::{
 };
 use tokio::sync::watch;
 use turnpike_access::{
-    id::Id,
+    id::{Id, Name},
     log::{Head, Position, Recorded},
 };
 
@@ -97,6 +97,16 @@ impl EventStore for Sqlite {
 
     async fn read(&self, after: Position, limit: u32) -> Result<Vec<Recorded>, StoreError> {
         log::read(&self.readers, after, limit).await
+    }
+
+    async fn of_kinds(
+        &self,
+        tenant: &Name,
+        kinds: &[&str],
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        log::of_kinds(&self.readers, tenant, kinds, after, limit).await
     }
 
     fn watch(&self) -> Watch {

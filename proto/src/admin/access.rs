@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use turnpike_access::{
+    grant::Subject,
     id::{Id, Name, Principal, Timestamp},
     log::Position,
     pattern::Tags,
 };
 
-use super::v1;
+use super::{Page, v1};
 use crate::{
     ConversionError,
     field::{moment, optional, parse, tags},
@@ -97,6 +98,71 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
             time: moment(time_us),
             position: position.map(Position::new),
             accepts_fallback: accept_fallback,
+        })
+    }
+}
+
+/// Who may do something to a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhoQuestion {
+    /// To what.
+    pub resource: AskedResource,
+    /// The dotted verb; absent: each that there is.
+    pub action: Option<String>,
+    /// When; absent: now.
+    pub time: Option<Timestamp>,
+    /// By which state; absent: the one at that time.
+    pub position: Option<Position>,
+    /// Which part, by subject.
+    pub page: Page,
+}
+
+/// What somebody may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhatQuestion {
+    /// Who.
+    pub subject: Subject,
+    /// When; absent: now.
+    pub time: Option<Timestamp>,
+    /// By which state; absent: the one at that time.
+    pub position: Option<Position>,
+}
+
+impl TryFrom<v1::WhoRequest> for WhoQuestion {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::WhoRequest) -> Result<Self, ConversionError> {
+        let v1::WhoRequest {
+            model,
+            resource,
+            action,
+            time_us,
+            position,
+            page,
+        } = request;
+        Ok(Self {
+            resource: read_resource(model, resource, Default::default())?,
+            action: (!action.is_empty()).then_some(action),
+            time: moment(time_us),
+            position: position.map(Position::new),
+            page: page.try_into()?,
+        })
+    }
+}
+
+impl TryFrom<v1::WhatRequest> for WhatQuestion {
+    type Error = ConversionError;
+
+    fn try_from(request: v1::WhatRequest) -> Result<Self, ConversionError> {
+        let v1::WhatRequest {
+            subject,
+            time_us,
+            position,
+        } = request;
+        Ok(Self {
+            subject: parse("subject", &subject)?,
+            time: moment(time_us),
+            position: position.map(Position::new),
         })
     }
 }

@@ -18,6 +18,7 @@ pub mod credential;
 pub mod decide;
 pub mod delegate;
 pub mod digest;
+pub mod effective;
 pub mod event;
 pub mod explain;
 pub mod fold;

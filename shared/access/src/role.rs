@@ -56,6 +56,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "edges.read",
             "access.explain",
             "access.check",
+            "access.read",
         ],
     ),
     (

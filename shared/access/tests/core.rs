@@ -16,6 +16,7 @@ mod codec;
 mod commands;
 mod decide;
 mod delegate;
+mod effective;
 mod events;
 mod fold;
 mod history;

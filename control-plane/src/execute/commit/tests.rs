@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tempfile::tempdir;
 use tokio::time::Instant;
 use turnpike_access::{
-    id::{Id, Timestamp},
+    id::{Id, Name, Timestamp},
     log::{Head, Position, Recorded},
 };
 
@@ -53,6 +53,16 @@ impl EventStore for Losing {
 
     fn watch(&self) -> Watch {
         self.inner.watch()
+    }
+
+    async fn of_kinds(
+        &self,
+        tenant: &Name,
+        kinds: &[&str],
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        self.inner.of_kinds(tenant, kinds, after, limit).await
     }
 
     async fn save_snapshot(&self, head: Head, state: Bytes) -> Result<(), StoreError> {

@@ -18,6 +18,8 @@ use super::{
 };
 use crate::rpc::status::Failure;
 
+mod effective;
+
 #[tonic::async_trait]
 impl v1::access_service_server::AccessService for Administration {
     async fn check(&self, request: Request<v1::AccessRequest>) -> Answer<v1::CheckResponse> {
@@ -29,6 +31,16 @@ impl v1::access_service_server::AccessService for Administration {
     async fn explain(&self, request: Request<v1::AccessRequest>) -> Answer<v1::ExplainResponse> {
         let (call, message) = self.admit(request).await?;
         Ok(Response::new(call.answer(&read(message)?).await?))
+    }
+
+    async fn who(&self, request: Request<v1::WhoRequest>) -> Answer<v1::AccessListResponse> {
+        let (call, message) = self.admit(request).await?;
+        Ok(Response::new(call.who(&read(message)?).await?))
+    }
+
+    async fn what(&self, request: Request<v1::WhatRequest>) -> Answer<v1::AccessListResponse> {
+        let (call, message) = self.admit(request).await?;
+        Ok(Response::new(call.what(&read(message)?).await?))
     }
 
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::WhoAmIResponse> {

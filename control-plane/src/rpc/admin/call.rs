@@ -39,7 +39,7 @@ const TRIES: usize = 5;
 
 /// An admitted call. It looks at one state from its beginning to its end, unless it changes something.
 pub(super) struct Call {
-    on: Administration,
+    pub(super) on: Administration,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) identity: Identity,
     pub(super) now: Timestamp,
@@ -234,6 +234,11 @@ impl Call {
     /// The call's tenant, if the caller may do with the named thing what the method demands.
     pub(super) fn allowed_tenant(&self, name: impl ToString) -> Result<&Tenant, Failure> {
         self.may(name)?;
+        tenant(&self.snapshot, &self.identity.target)
+    }
+
+    /// The call's tenant, as the state that the call looks at has it.
+    pub(super) fn tenant(&self) -> Result<&Tenant, Failure> {
         tenant(&self.snapshot, &self.identity.target)
     }
 

@@ -128,6 +128,8 @@ const DEMANDS: &[Demand] = &[
     row("PolicyService/Export", "policies.read", "policy"),
     row("AccessService/Check", "access.explain", "access"),
     row("AccessService/Explain", "access.explain", "access"),
+    row("AccessService/Who", "access.read", "access"),
+    row("AccessService/What", "access.read", "access"),
     row("AccessService/WhoAmI", OPEN, ""),
     row("EdgeService/List", "edges.read", "edge"),
     row("EdgeService/Delete", "edges.write", "edge").for_operators(),
@@ -165,6 +167,19 @@ impl Demand {
         let method = path.strip_prefix("/turnpike.admin.v1.")?;
         DEMANDS.iter().find(|one| one.method == method).copied()
     }
+}
+
+/// Every action that a method demands, with the type of thing that it is done to.
+pub(super) fn actions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let first = |place: usize, one: &Demand| {
+        let before = DEMANDS.iter().take(place);
+        !before
+            .into_iter()
+            .any(|other| (other.action, other.kind) == (one.action, one.kind))
+    };
+    let each = DEMANDS.iter().enumerate();
+    each.filter(move |(place, one)| first(*place, one))
+        .filter_map(|(_, one)| Some((one.action?, one.kind)))
 }
 
 /// Puts a method's demand beside the request, where admitting the call finds it.

@@ -1,7 +1,10 @@
 //! The log: append under the head row's lock, and read.
 
 use sqlx::{PgPool, PgTransaction};
-use turnpike_access::log::{Head, Position, Recorded};
+use turnpike_access::{
+    id::Name,
+    log::{Head, Position, Recorded},
+};
 
 use super::within;
 use crate::store::{AppendError, StoreError, events::check_batch, rows};
@@ -17,6 +20,25 @@ pub(super) async fn head(pool: &PgPool) -> Result<Head, StoreError> {
 pub(super) async fn read(pool: &PgPool, after: Position, limit: u32) -> Result<Vec<Recorded>, StoreError> {
     let query = "SELECT * FROM turnpike.events WHERE position > $1 ORDER BY position LIMIT $2";
     let found = sqlx::query(query)
+        .bind(rows::number(after))
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    found.iter().map(rows::event).collect()
+}
+
+pub(super) async fn of_kinds(
+    pool: &PgPool,
+    tenant: &Name,
+    kinds: &[&str],
+    after: Position,
+    limit: u32,
+) -> Result<Vec<Recorded>, StoreError> {
+    let query = "SELECT * FROM turnpike.events WHERE tenant = $1 AND kind = ANY($2) AND position > $3
+        ORDER BY position LIMIT $4";
+    let found = sqlx::query(query)
+        .bind(tenant.as_str())
+        .bind(kinds)
         .bind(rows::number(after))
         .bind(i64::from(limit))
         .fetch_all(pool)

@@ -1,7 +1,10 @@
 //! The log: append inside the one write transaction, and read.
 
 use sqlx::{QueryBuilder, SqlitePool, SqliteTransaction};
-use turnpike_access::log::{Head, Position, Recorded};
+use turnpike_access::{
+    id::Name,
+    log::{Head, Position, Recorded},
+};
 
 use crate::store::{AppendError, StoreError, events::check_batch, rows};
 
@@ -23,6 +26,25 @@ pub(super) async fn read(
 ) -> Result<Vec<Recorded>, StoreError> {
     let query = "SELECT * FROM events WHERE position > $1 ORDER BY position LIMIT $2";
     let found = sqlx::query(query)
+        .bind(rows::number(after))
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    found.iter().map(rows::event).collect()
+}
+
+pub(super) async fn of_kinds(
+    pool: &SqlitePool,
+    tenant: &Name,
+    kinds: &[&str],
+    after: Position,
+    limit: u32,
+) -> Result<Vec<Recorded>, StoreError> {
+    let query = "SELECT * FROM events WHERE tenant = $1 AND kind IN (SELECT value FROM json_each($2)) AND position > $3
+        ORDER BY position LIMIT $4";
+    let found = sqlx::query(query)
+        .bind(tenant.as_str())
+        .bind(serde_json::to_string(kinds).unwrap_or_default())
         .bind(rows::number(after))
         .bind(i64::from(limit))
         .fetch_all(pool)

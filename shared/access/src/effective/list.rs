@@ -1,0 +1,182 @@
+//! Lists of effective access: all who may do something, and all that somebody may do.
+
+use crate::{
+    grant::Subject,
+    id::Timestamp,
+    model::Catalogue,
+    pattern::{Resource, ResourcePattern},
+    resolve,
+    snapshot::{Group, HeldAccount, Tenant},
+};
+
+use super::{Access, Asked, Effective};
+
+/// An action of the administration, and the type of thing that it is done to.
+pub type AccountAction<'a> = (&'a str, &'a str);
+
+/// Some actions that somebody may do to something, all by the same grants.
+#[derive(Debug, Clone)]
+pub struct Row<'s, 'a> {
+    /// Who: an account, or the tokens that carry a group.
+    pub subject: Subject,
+    /// `model`, `team` …
+    pub kind: &'a str,
+    /// Its name; `*` for all of that type, `PROVIDER/*` for what an open catalogue does not list.
+    pub name: String,
+    /// What.
+    pub actions: Vec<&'a str>,
+    /// By which grants, under which conditions.
+    pub access: Access<'s>,
+}
+
+/// Whom a list is about.
+#[derive(Clone, Copy)]
+enum Holder<'s> {
+    Account(&'s HeldAccount),
+    Group(&'s Group),
+}
+
+impl<'s> Holder<'s> {
+    fn subject(self) -> Subject {
+        match self {
+            Self::Account(held) => Subject::Principal(held.account.principal.clone()),
+            Self::Group(group) => group.into(),
+        }
+    }
+
+    fn access(self, effective: &Effective<'s>, asked: &Asked<'_>) -> Option<Access<'s>> {
+        match self {
+            Self::Account(held) => effective.account(held, asked),
+            Self::Group(group) => effective.group(group, asked),
+        }
+    }
+
+    /// The rows of one resource.
+    fn rows<'a>(
+        self,
+        effective: &Effective<'s>,
+        actions: &[&'a str],
+        (kind, resource): (&'a str, Resource<'_>),
+        now: Timestamp,
+    ) -> Vec<Row<'s, 'a>> {
+        let mut rows: Vec<Row<'s, 'a>> = Vec::new();
+        for action in actions.iter().copied() {
+            let asked = Asked {
+                action,
+                resource,
+                now,
+            };
+            let Some(access) = self.access(effective, &asked) else {
+                continue;
+            };
+            match rows.iter_mut().find(|row| row.access.is_like(&access)) {
+                Some(row) => row.actions.push(action),
+                None => rows.push(Row {
+                    subject: self.subject(),
+                    kind,
+                    name: resource.name.to_owned(),
+                    actions: vec![action],
+                    access,
+                }),
+            }
+        }
+        rows
+    }
+}
+
+/// Who may do some of these actions to a resource: accounts and then groups, in order, after one of them, and at most so
+/// many of them. Also who the last one was, where there may be more.
+pub fn who<'s, 'a>(
+    tenant: &'s Tenant,
+    actions: &[&'a str],
+    resource: (&'a str, Resource<'_>),
+    now: Timestamp,
+    (after, limit): (Option<&Subject>, usize),
+) -> (Vec<Row<'s, 'a>>, Option<Subject>) {
+    let effective = Effective::of(tenant);
+    let accounts = tenant.accounts().into_iter().map(|held| Holder::Account(held));
+    let holders = accounts.chain(groups(tenant).into_iter().map(Holder::Group));
+    let (mut rows, mut found) = (Vec::new(), 0);
+    for holder in holders {
+        if after.is_some_and(|after| holder.subject() <= *after) {
+            continue;
+        }
+        let of_holder = holder.rows(&effective, actions, resource, now);
+        if !of_holder.is_empty() {
+            found += 1;
+            rows.extend(of_holder);
+        }
+        if found >= limit {
+            return (rows, Some(holder.subject()));
+        }
+    }
+    (rows, None)
+}
+
+/// What a subject may do: with every model of the catalogue, with what open catalogues do not list, and in
+/// administration. `None` where there is no such subject; teams are none, since it is their members who act.
+pub fn what<'s, 'a>(
+    tenant: &'s Tenant,
+    subject: &Subject,
+    inference: &[&'a str],
+    administration: &[AccountAction<'a>],
+    now: Timestamp,
+) -> Option<Vec<Row<'s, 'a>>> {
+    let holder = match subject {
+        Subject::Principal(principal) => Holder::Account(tenant.account(principal)?),
+        Subject::Group { issuer, value } => {
+            let group = tenant
+                .groups
+                .keys()
+                .find(|(one, other)| one == issuer && other == value);
+            Holder::Group(group?)
+        }
+        Subject::Team(_) => return None,
+    };
+    let effective = Effective::of(tenant);
+    let mut rows = Vec::new();
+    for model in tenant.catalogue() {
+        if let Some(model) = resolve::listed_model(tenant, model) {
+            rows.extend(holder.rows(&effective, inference, ("model", model.resource()), now));
+        }
+    }
+    for provider in tenant.providers() {
+        if provider.profile.catalogue == Catalogue::Open {
+            let unlisted = format!("{}/*", provider.name);
+            let resource = Resource::named("model", &unlisted);
+            rows.extend(holder.rows(&effective, inference, ("model", resource), now));
+        }
+    }
+    let mut kinds: Vec<&'a str> = administration.iter().map(|(_, kind)| *kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for kind in kinds {
+        let of_kind = administration.iter().filter(|(_, one)| *one == kind);
+        let actions: Vec<&'a str> = of_kind.map(|(action, _)| *action).collect();
+        for name in names(tenant, kind) {
+            let resource = Resource::named(kind, &name);
+            rows.extend(holder.rows(&effective, &actions, (kind, resource), now));
+        }
+    }
+    Some(rows)
+}
+
+/// Groups that something is granted to, in order.
+fn groups(tenant: &Tenant) -> Vec<&Group> {
+    let granted = tenant.groups.iter().filter(|(_, grants)| !grants.is_empty());
+    let mut groups: Vec<&Group> = granted.map(|(group, _)| group).collect();
+    groups.sort();
+    groups
+}
+
+/// Every thing of a type, and those that grants speak of by name.
+fn names(tenant: &Tenant, kind: &str) -> Vec<String> {
+    let of_kind = |one: &&ResourcePattern| one.kind.as_str() == kind && one.name.as_str() != "*";
+    let grants = tenant.grants.values();
+    let patterns = grants.flat_map(|held| held.grant.selector.resources.iter().filter(of_kind));
+    let mut names: Vec<String> = patterns.map(|one| one.name.to_string()).collect();
+    names.push("*".to_owned());
+    names.sort_unstable();
+    names.dedup();
+    names
+}
