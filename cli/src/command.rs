@@ -37,6 +37,7 @@ Examples:
   turnpike credential create --owner virtual-account:checkout-bot
   turnpike grant create --to virtual-account:checkout-bot --role developer --model 'openai-main/gpt-4o*'
   turnpike explain --as virtual-account:checkout-bot --action inference.chat --model openai-main/gpt-4o
+  turnpike explain dec_4hXkPq2Wv0aB0000000001c3         why a request was refused
   turnpike credential revoke abcDEF123456 --wait
   turnpike audit list --principal virtual-account:checkout-bot --since 1h --output json
 
@@ -119,8 +120,8 @@ enum Command {
     Access(access::Command),
     /// Ask whether a principal may do something; exit 0 if so, 1 if not
     Check(access::Question),
-    /// Ask the same, and why: every grant that was considered
-    Explain(access::Question),
+    /// Explain a decision by its id, or what would be decided: every grant that was considered, and what it lacks
+    Explain(access::Explain),
     /// Log in with your issuer, so that no key is needed
     Login(Box<Login>),
     /// Forget the login, and have the issuer forget it too
@@ -174,7 +175,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Export(command) => command.run(session).await,
         Command::Access(command) => command.run(session).await,
         Command::Check(question) => question.check(session).await,
-        Command::Explain(question) => question.explain(session).await,
+        Command::Explain(explain) => explain.explain(session).await,
         Command::Whoami => access::whoami(session).await,
         Command::Bootstrap(command) => command.run(session).await,
         Command::Keyring(_)

@@ -17,6 +17,7 @@ use crate::{
     session::{Outcome, Session, present},
 };
 
+mod decision;
 mod effective;
 
 /// What can be asked about the access that there is.
@@ -47,6 +48,29 @@ pub(super) struct Question {
     /// What: inference.chat, grants.write …
     #[arg(long, value_name = "ACTION")]
     action: String,
+    #[command(flatten)]
+    about: About,
+}
+
+/// Why, of a decision that was made or of a question?
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The decision's id, as a refusal names it, or a request's; without one, ask with --as and --action
+    #[arg(value_name = "ID", required_unless_present_any = ["principal", "action"], conflicts_with_all = ["principal", "action"])]
+    decision: Option<String>,
+    /// Who: user:NAME or virtual-account:NAME
+    #[arg(long = "as", value_name = "PRINCIPAL", requires = "action")]
+    principal: Option<String>,
+    /// What: inference.chat, grants.write …
+    #[arg(long, value_name = "ACTION", requires = "principal")]
+    action: Option<String>,
+    #[command(flatten)]
+    about: About,
+}
+
+/// What is asked about, and under which circumstances.
+#[derive(Debug, Args)]
+struct About {
     /// With which model, as a client would write it
     #[arg(
         long,
@@ -133,6 +157,24 @@ impl View for ConsideredView {
         &["id", "subject", "role", "effect", "models", "matches", "sentence"];
 }
 
+impl ConsideredView {
+    fn all(considered: Vec<wire::ConsideredGrant>) -> Result<Vec<Self>, Failure> {
+        let each = considered.into_iter().map(|one| {
+            let wire::ConsideredGrant {
+                grant,
+                matches,
+                sentence,
+            } = one;
+            Ok(Self {
+                matches,
+                sentence,
+                grant: present(grant)?.into(),
+            })
+        });
+        each.collect()
+    }
+}
+
 #[derive(Serialize)]
 struct CallerView {
     tenant: String,
@@ -148,38 +190,44 @@ struct CallerView {
 impl Question {
     /// Yes or no, in the exit status too.
     pub(super) async fn check(self, session: &Session) -> Result<Outcome, Failure> {
-        let mut client = AccessServiceClient::new(session.service());
-        let decision = DecisionView::from(client.check(self.request()).await?.into_inner());
-        session.printer.one(&decision)?;
-        Ok(Outcome::from(decision.allowed))
-    }
-
-    /// The same with the story; whatever the answer is, it was given.
-    pub(super) async fn explain(self, session: &Session) -> Result<Outcome, Failure> {
-        let mut client = AccessServiceClient::new(session.service());
-        let answer = client.explain(self.request()).await?.into_inner();
-        let decision = DecisionView::from(present(answer.decision)?);
-        let considered = answer.considered.into_iter().map(|one| {
-            let wire::ConsideredGrant {
-                grant,
-                matches,
-                sentence,
-            } = one;
-            Ok(ConsideredView {
-                matches,
-                sentence,
-                grant: present(grant)?.into(),
-            })
-        });
-        let considered = considered.collect::<Result<Vec<_>, Failure>>()?;
-        session.printer.whole(&decision, "considered", &considered)?;
-        Ok(Outcome::Done)
-    }
-
-    fn request(self) -> AccessRequest {
         let Self {
             principal,
             action,
+            about,
+        } = self;
+        let mut client = AccessServiceClient::new(session.service());
+        let request = about.request(principal, action);
+        let decision = DecisionView::from(client.check(request).await?.into_inner());
+        session.printer.one(&decision)?;
+        Ok(Outcome::from(decision.allowed))
+    }
+}
+
+impl Explain {
+    /// The same with the story; whatever the answer is, it was given.
+    pub(super) async fn explain(self, session: &Session) -> Result<Outcome, Failure> {
+        let Self {
+            decision,
+            principal,
+            action,
+            about,
+        } = self;
+        if let Some(id) = decision {
+            return decision::explain(session, &id).await;
+        }
+        let mut client = AccessServiceClient::new(session.service());
+        let request = about.request(principal.unwrap_or_default(), action.unwrap_or_default());
+        let answer = client.explain(request).await?.into_inner();
+        let decision = DecisionView::from(present(answer.decision)?);
+        let considered = ConsideredView::all(answer.considered)?;
+        session.printer.whole(&decision, "considered", &considered)?;
+        Ok(Outcome::Done)
+    }
+}
+
+impl About {
+    fn request(self, principal: String, action: String) -> AccessRequest {
+        let Self {
             model,
             resource,
             credential,

@@ -308,6 +308,8 @@ pub(super) fn refuse(
         record.status = refusal.status().as_u16();
         record.reason = Arc::from(refusal.reason());
         record.ending = Ending::Complete;
+        // That a request was refused before the decision is explained by the same kind of id.
+        record.decision_id.get_or_insert_with(|| Arc::from(id.decision()));
     });
     let decision = ticket.decision();
     let position = ticket.position();
@@ -318,6 +320,9 @@ pub(super) fn refuse(
     let headers = response.headers_mut();
     if let Some(decision) = decision.and_then(|text| HeaderValue::from_str(&text).ok()) {
         headers.insert(DECISION, decision);
+    }
+    // Zero: no state was looked at.
+    if position > 0 {
         headers.insert(POSITION, position.into());
     }
     response

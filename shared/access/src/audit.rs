@@ -123,7 +123,7 @@ pub struct AuditRecord {
     pub time: Timestamp,
     /// The `x-request-id` of the response.
     pub request_id: Arc<str>,
-    /// The `x-turnpike-decision` of the response, where a decision was made.
+    /// The `x-turnpike-decision` of the response; a refusal has one also where nothing was decided.
     pub decision_id: Option<Arc<str>>,
     /// The W3C trace id, 32 hexadecimal digits.
     pub trace_id: Option<Arc<str>>,

@@ -7,6 +7,7 @@ use crate::{
     decide::{Decision, Request, Standing, decide},
     grant::Circumstances,
     id::Id,
+    model::Fallback,
     resolve::{self, ResolvedModel, Unresolved},
     snapshot::Snapshot,
 };
@@ -77,13 +78,7 @@ pub fn choose<'s>(
             fallback: None,
         });
     }
-    let teams = caller.teams();
-    let rules = caller.tenant.fallbacks().iter().filter(|rule| {
-        rule.from.matches(model.id.as_str())
-            && rule.to != model.id
-            && (rule.teams.is_empty() || rule.teams.iter().any(|team| teams.contains(team)))
-    });
-    for rule in rules {
+    for rule in rules(caller, &model) {
         let Some(substitute) = resolve::by_id(snapshot, caller.tenant, &rule.to) else {
             continue;
         };
@@ -105,6 +100,40 @@ pub fn choose<'s>(
         decision,
         fallback: None,
     })
+}
+
+/// The fallback rules that speak of a denied model and of the caller, in their order.
+fn rules<'s>(caller: &Caller<'s>, denied: &ResolvedModel<'s>) -> impl Iterator<Item = &'s Fallback> {
+    let teams = caller.teams();
+    caller.tenant.fallbacks().iter().filter(move |rule| {
+        rule.from.matches(denied.id.as_str())
+            && rule.to != denied.id
+            && (rule.teams.is_empty() || rule.teams.iter().any(|team| teams.contains(team)))
+    })
+}
+
+/// A fallback rule that speaks of a denied model and of the caller, and what is decided about its substitute.
+#[derive(Debug, Clone)]
+pub struct Tried<'s> {
+    /// The rule.
+    pub rule: &'s Fallback,
+    /// The decision; `None` where the substitute is no model of the tenant any more.
+    pub decision: Option<Decision<'s>>,
+}
+
+/// What [`choose`] tries, in its order, and beyond the first that is allowed.
+pub fn tried<'s>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    request: &ModelRequest<'_>,
+    denied: &ResolvedModel<'s>,
+) -> Vec<Tried<'s>> {
+    let each = rules(caller, denied).map(|rule| {
+        let substitute = resolve::by_id(snapshot, caller.tenant, &rule.to);
+        let decision = substitute.map(|model| judge(snapshot, caller, request, &model));
+        Tried { rule, decision }
+    });
+    each.collect()
 }
 
 /// The models that the caller may use for something: the tenant's own and then those that are offered to it, each in

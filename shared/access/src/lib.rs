@@ -33,6 +33,7 @@ pub mod model;
 pub mod offer;
 pub mod pattern;
 pub mod policy;
+pub mod recall;
 pub mod resolve;
 pub mod role;
 pub mod schedule;

@@ -5,7 +5,7 @@ use turnpike_access::{
     authenticate::{AuthFailure, Caller, admit},
     choose::{ModelRequest, choose},
     decide::{self, Decision, decide},
-    explain::explain,
+    explain::{Considered, explain},
     grant::{AuthMethod, Circumstances},
     pattern::Resource,
     resolve::Unresolved,
@@ -18,7 +18,9 @@ use super::{
 };
 use crate::rpc::status::Failure;
 
+mod decision;
 mod effective;
+mod words;
 
 #[tonic::async_trait]
 impl v1::access_service_server::AccessService for Administration {
@@ -31,6 +33,14 @@ impl v1::access_service_server::AccessService for Administration {
     async fn explain(&self, request: Request<v1::AccessRequest>) -> Answer<v1::ExplainResponse> {
         let (call, message) = self.admit(request).await?;
         Ok(Response::new(call.answer(&read(message)?).await?))
+    }
+
+    async fn explain_decision(
+        &self,
+        request: Request<v1::ExplainDecisionRequest>,
+    ) -> Answer<v1::ExplainDecisionResponse> {
+        let (call, v1::ExplainDecisionRequest { id }) = self.admit(request).await?;
+        Ok(Response::new(call.explain_decision(&id).await?))
     }
 
     async fn who(&self, request: Request<v1::WhoRequest>) -> Answer<v1::AccessListResponse> {
@@ -184,11 +194,7 @@ impl Call {
         decision: &Decision<'_>,
     ) -> v1::ExplainResponse {
         let explained = explain(&self.snapshot, caller, request);
-        let considered = explained.considered.iter().map(|one| v1::ConsideredGrant {
-            grant: Some(one.held.into()),
-            matches: one.mismatch.is_none(),
-            sentence: one.sentence(),
-        });
+        let considered = explained.considered.iter().map(considered);
         v1::ExplainResponse {
             decision: Some(v1::CheckResponse {
                 allowed: decision.allowed(),
@@ -213,5 +219,13 @@ impl Call {
             }),
             considered: Vec::new(),
         }
+    }
+}
+
+fn considered(one: &Considered<'_>) -> v1::ConsideredGrant {
+    v1::ConsideredGrant {
+        grant: Some(one.held.into()),
+        matches: one.mismatch.is_none(),
+        sentence: one.sentence(),
     }
 }

@@ -128,6 +128,7 @@ const DEMANDS: &[Demand] = &[
     row("PolicyService/Export", "policies.read", "policy"),
     row("AccessService/Check", "access.explain", "access"),
     row("AccessService/Explain", "access.explain", "access"),
+    row("AccessService/ExplainDecision", "access.explain", "access").in_own_tenant(),
     row("AccessService/Who", "access.read", "access"),
     row("AccessService/What", "access.read", "access"),
     row("AccessService/WhoAmI", OPEN, ""),

@@ -1,0 +1,209 @@
+//! A recorded request, judged again: by the state that judged it, or by another.
+//!
+//! A record tells nearly all that the decision looked at. What it does not tell is tried: how old a token was, whether
+//! the request declined fallbacks, whether it named a provider beside the model.
+
+use std::sync::Arc;
+
+use crate::{
+    audit::{AuditRecord, Outcome},
+    authenticate::Caller,
+    choose::{Choice, ModelRequest, choose},
+    decide::{self, Decision, decide},
+    grant::{AuthMethod, Circumstances},
+    id::{Name, Principal, Timestamp},
+    pattern::Resource,
+    resolve::Unresolved,
+    snapshot::{Group, Snapshot},
+};
+
+/// Who called, as a record has it.
+#[derive(Debug, Clone)]
+pub struct Recalled<'r> {
+    record: &'r AuditRecord,
+    tenant: &'r str,
+    principal: Principal,
+    method: AuthMethod,
+    issuer: Option<Name>,
+    groups: Vec<Group>,
+}
+
+/// What is decided of a recorded request.
+#[derive(Debug, Clone)]
+pub enum Verdict<'s> {
+    /// About a model.
+    Model(Box<Choice<'s>>),
+    /// About something else.
+    Other(Decision<'s>),
+    /// The model is not there.
+    Unresolved(Unresolved),
+}
+
+/// A recorded request that was judged again.
+#[derive(Debug, Clone)]
+pub struct Again<'s> {
+    /// What is decided.
+    pub verdict: Verdict<'s>,
+    /// Whether it is what is recorded, to the grants and the model that was served.
+    pub same: bool,
+    /// What the request was like, as far as is known.
+    pub circumstances: Circumstances<'s>,
+    /// Whether it took a substitute.
+    pub accepts_fallback: bool,
+    /// Whether more groups were carried than are recorded, or the token was narrowed in a way that is not recorded.
+    pub is_partial: bool,
+}
+
+impl<'r> Recalled<'r> {
+    /// `None` where no decision is recorded: the request was refused before one, or asked for none.
+    pub fn of(record: &'r AuditRecord) -> Option<Self> {
+        // Written down with every decision, and with nothing else.
+        if record.provider.is_none() && record.resource.is_none() {
+            return None;
+        }
+        let method = record.auth_method.as_deref()?;
+        let token = record.token.as_deref();
+        let groups = token.into_iter().flat_map(|facts| &facts.groups);
+        Some(Self {
+            record,
+            tenant: record.tenant.as_deref()?,
+            principal: record.principal.as_deref()?.parse().ok()?,
+            method: AuthMethod::ALL.into_iter().find(|one| one.as_str() == method)?,
+            issuer: token.and_then(|facts| facts.issuer.parse().ok()),
+            groups: groups.filter_map(|group| read_group(group)).collect(),
+        })
+    }
+
+    /// Who called, as a state has it; `None` where the tenant is not in it. A user may be recorded later, or nowhere.
+    pub fn caller<'s>(&'s self, snapshot: &'s Snapshot) -> Option<Caller<'s>> {
+        let tenant = snapshot.tenant(self.tenant)?;
+        let credential = self.record.credential.and_then(|id| snapshot.credential(id));
+        let own = credential.filter(|held| held.tenant == *tenant.name() && held.owner == self.principal);
+        let known = match tenant.account(&self.principal) {
+            Some(held) => Caller::of(tenant, held, self.method),
+            None => Caller {
+                tenant,
+                principal: &self.principal,
+                account: None,
+                teams: &[],
+                grants: &[],
+                credential: None,
+                scope: None,
+                groups: &[],
+                method: self.method,
+                token: None,
+            },
+        };
+        Some(Caller {
+            credential: own.map(AsRef::as_ref),
+            groups: &self.groups,
+            ..known
+        })
+    }
+
+    /// Judges the request again by a state. Of what the record does not tell, that is taken which leads to what is
+    /// recorded, if anything does.
+    pub fn judge<'s>(&'s self, snapshot: &'s Snapshot, caller: &Caller<'s>) -> Again<'s> {
+        let record = self.record;
+        let is_token = record.token.is_some();
+        // Without a token there is no age to be tried.
+        let ages = [None, Some(record.time)];
+        let mut first = None;
+        for issued in ages.into_iter().take(1 + usize::from(is_token)) {
+            for provider in [None, record.provider.as_deref()] {
+                for accepts_fallback in [true, false] {
+                    let circumstances = self.circumstances(issued);
+                    let verdict = self.put(snapshot, caller, circumstances, provider, accepts_fallback);
+                    let again = Again {
+                        same: is_recorded(record, &verdict),
+                        verdict,
+                        circumstances,
+                        accepts_fallback,
+                        is_partial: self.is_partial(),
+                    };
+                    if again.same {
+                        return again;
+                    }
+                    first.get_or_insert(again);
+                }
+            }
+        }
+        first.unwrap_or_else(|| Again {
+            verdict: Verdict::Unresolved(Unresolved::Unknown),
+            same: false,
+            circumstances: self.circumstances(None),
+            accepts_fallback: true,
+            is_partial: self.is_partial(),
+        })
+    }
+
+    fn is_partial(&self) -> bool {
+        let cut = self.record.token.as_deref().is_some_and(|facts| facts.groups_cut);
+        cut || self.method == AuthMethod::TurnpikeToken
+    }
+
+    fn circumstances(&self, issued: Option<Timestamp>) -> Circumstances<'_> {
+        Circumstances {
+            now: self.record.time,
+            method: self.method,
+            issuer: self.issuer.as_ref(),
+            issued,
+            client: self.record.client,
+        }
+    }
+
+    fn put<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        caller: &Caller<'s>,
+        circumstances: Circumstances<'_>,
+        provider: Option<&str>,
+        accepts_fallback: bool,
+    ) -> Verdict<'s> {
+        let record = self.record;
+        let action = record.action.as_deref().unwrap_or_default();
+        if let Some((kind, name)) = record.resource.as_deref().and_then(|text| text.split_once(':')) {
+            let request = decide::Request {
+                action,
+                resource: Resource::named(kind, name),
+                circumstances,
+            };
+            return Verdict::Other(decide(snapshot, caller, &request));
+        }
+        let request = ModelRequest {
+            action,
+            requested: record.model_requested.as_deref().unwrap_or_default(),
+            provider,
+            circumstances,
+            accepts_fallback,
+        };
+        match choose(snapshot, caller, &request) {
+            Ok(choice) => Verdict::Model(Box::new(choice)),
+            Err(unresolved) => Verdict::Unresolved(unresolved),
+        }
+    }
+}
+
+/// What was allowed may have failed later, for another reason; what was served tells.
+fn is_recorded(record: &AuditRecord, verdict: &Verdict<'_>) -> bool {
+    let allowed = record.outcome == Outcome::Allowed || record.model_served.is_some();
+    let as_decided = |decision: &Decision<'_>| {
+        decision.allowed() == allowed
+            && (allowed || decision.reason.as_str() == &*record.reason)
+            && decision.grant_id().into_iter().eq(record.grants.iter().copied())
+    };
+    match verdict {
+        Verdict::Unresolved(_) => false,
+        Verdict::Other(decision) => as_decided(decision),
+        Verdict::Model(choice) => {
+            let served = !allowed || record.model_served.as_deref() == Some(choice.model.id.as_str());
+            let substituted = choice.fallback.as_ref().map(|taken| taken.denied.as_ref());
+            as_decided(&choice.decision) && served && substituted == record.fallback_from.as_deref()
+        }
+    }
+}
+
+fn read_group(text: &str) -> Option<Group> {
+    let (issuer, value) = text.split_once('/')?;
+    Some((issuer.parse().ok()?, Arc::from(value)))
+}
