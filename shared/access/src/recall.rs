@@ -50,7 +50,8 @@ pub struct Again<'s> {
     pub circumstances: Circumstances<'s>,
     /// Whether it took a substitute.
     pub accepts_fallback: bool,
-    /// Whether more groups were carried than are recorded, or the token was narrowed in a way that is not recorded.
+    /// Whether the decision looked at more than is recorded: further groups of a token, what it was narrowed to, what
+    /// somebody told who asked about somebody else.
     pub is_partial: bool,
 }
 
@@ -62,13 +63,18 @@ impl<'r> Recalled<'r> {
             return None;
         }
         let method = record.auth_method.as_deref()?;
-        let token = record.token.as_deref();
+        // Whoever asked about somebody else lent it nothing of its own.
+        let about = record.subject.as_deref().or(record.principal.as_deref())?;
+        let token = record.token.as_deref().filter(|_| record.subject.is_none());
         let groups = token.into_iter().flat_map(|facts| &facts.groups);
         Some(Self {
             record,
             tenant: record.tenant.as_deref()?,
-            principal: record.principal.as_deref()?.parse().ok()?,
-            method: AuthMethod::ALL.into_iter().find(|one| one.as_str() == method)?,
+            principal: about.parse().ok()?,
+            method: match record.subject {
+                Some(_) => AuthMethod::ApiKey,
+                None => AuthMethod::ALL.into_iter().find(|one| one.as_str() == method)?,
+            },
             issuer: token.and_then(|facts| facts.issuer.parse().ok()),
             groups: groups.filter_map(|group| read_group(group)).collect(),
         })
@@ -85,8 +91,8 @@ impl<'r> Recalled<'r> {
                 tenant,
                 principal: &self.principal,
                 account: None,
-                teams: &[],
-                grants: &[],
+                joins: &[],
+                unnarrowed: None,
                 credential: None,
                 scope: None,
                 groups: &[],
@@ -139,7 +145,7 @@ impl<'r> Recalled<'r> {
 
     fn is_partial(&self) -> bool {
         let cut = self.record.token.as_deref().is_some_and(|facts| facts.groups_cut);
-        cut || self.method == AuthMethod::TurnpikeToken
+        cut || self.method == AuthMethod::TurnpikeToken || self.record.subject.is_some()
     }
 
     fn circumstances(&self, issued: Option<Timestamp>) -> Circumstances<'_> {

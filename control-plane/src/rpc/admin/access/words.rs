@@ -66,7 +66,7 @@ pub(super) fn of_verdict(verdict: &str, position: u64) -> String {
         ),
         _ => format!(
             "The state at position {position} alone does not tell: the token was narrowed, or carried more groups than \
-             are recorded."
+             are recorded, or whoever asked about somebody else told more."
         ),
     }
 }
