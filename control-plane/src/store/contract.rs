@@ -14,6 +14,7 @@ mod dropped;
 mod edges;
 mod held;
 mod keys;
+mod kinds;
 mod lost_answer;
 mod outage;
 mod overlap;

@@ -321,8 +321,8 @@ pub(super) fn refuse(
     if let Some(decision) = decision.and_then(|text| HeaderValue::from_str(&text).ok()) {
         headers.insert(DECISION, decision);
     }
-    // Zero: no state was looked at.
-    if position > 0 {
+    // Zero: no state was looked at. Who is nobody is told the same whether one was, or not.
+    if position > 0 && !matches!(refusal, Refusal::Unauthenticated { .. }) {
         headers.insert(POSITION, position.into());
     }
     response

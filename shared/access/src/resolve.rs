@@ -3,6 +3,8 @@
 //! A tenant's own models come first. What the operators offer is found where the tenant has no provider of that name,
 //! so that in one tenant a provider's name always means one provider.
 
+use std::sync::Arc;
+
 use crate::{
     id::{ModelId, Name},
     model::{Catalogue, Model, Provider},
@@ -105,6 +107,24 @@ pub(crate) fn listed<'s>(
     models
         .filter_map(|model| listed_model(tenant, model))
         .chain(offered)
+}
+
+/// What open catalogues do not list, under the name `PROVIDER/*`: the tenant's own and those that are offered.
+pub(crate) fn unlisted<'s>(
+    snapshot: &'s Snapshot,
+    tenant: &'s Tenant,
+) -> impl Iterator<Item = ResolvedModel<'s>> {
+    let offered = Offered::to(snapshot, tenant).into_iter().flat_map(|offered| {
+        let all = every_unlisted(offered.platform);
+        all.filter_map(move |model| offered.permitted(model))
+    });
+    every_unlisted(tenant).chain(offered)
+}
+
+fn every_unlisted(tenant: &Tenant) -> impl Iterator<Item = ResolvedModel<'_>> {
+    let open = |provider: &&Arc<Provider>| provider.profile.catalogue == Catalogue::Open;
+    let providers = tenant.providers().into_iter().filter(open);
+    providers.filter_map(move |provider| own(tenant, &ModelId::new(&provider.name, "*").ok()?))
 }
 
 /// What the operators offer to a tenant.

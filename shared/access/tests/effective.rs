@@ -70,7 +70,7 @@ fn check(snapshot: &Snapshot, now: &Circumstances<'static>) -> Result<(), TestCa
         return Ok(());
     };
     for (name, action) in MODELS.iter().zip(ACTIONS.iter().cycle()) {
-        let Some(found) = resolve::by_id(tenant, &model(name)) else {
+        let Some(found) = resolve::by_id(snapshot, tenant, &model(name)) else {
             continue;
         };
         let resource = found.resource();
@@ -127,11 +127,11 @@ proptest! {
         };
         for principal in PRINCIPALS {
             let subject: Subject = principal.parse().unwrap();
-            let Some(rows) = what(tenant, &subject, &INFERENCE_ACTIONS, &[], history.now()) else {
+            let Some(rows) = what(&history.snapshot, tenant, &subject, &INFERENCE_ACTIONS, &[], history.now()) else {
                 continue;
             };
             for listed in tenant.models() {
-                let Some(found) = resolve::by_id(tenant, &listed.id) else {
+                let Some(found) = resolve::by_id(&history.snapshot, tenant, &listed.id) else {
                     continue;
                 };
                 let resource = ("model", found.resource());
@@ -149,7 +149,7 @@ proptest! {
         let Some(tenant) = history.tenant("acme") else {
             return Ok(());
         };
-        let Some(found) = resolve::by_id(tenant, &model(MODELS[0])) else {
+        let Some(found) = resolve::by_id(&history.snapshot, tenant, &model(MODELS[0])) else {
             return Ok(());
         };
         let part = |after: Option<&Subject>, size| {
@@ -175,7 +175,7 @@ proptest! {
         let Some(tenant) = history.tenant("acme") else {
             return Ok(());
         };
-        let Some(found) = resolve::by_id(tenant, &model(MODELS[0])) else {
+        let Some(found) = resolve::by_id(&history.snapshot, tenant, &model(MODELS[0])) else {
             return Ok(());
         };
         let resource = ("model", found.resource());

@@ -1,5 +1,7 @@
 //! Who is refused, and how: 401, 403 and 404 in both dialects, each with its audit event.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use turnpike_access::credential::{KeyKind, write_key};
 use turnpike_tests::{
@@ -211,6 +213,11 @@ async fn what_does_not_exist_is_not_ones_own_or_is_hidden_is_told_in_the_same_by
         let expected = &sent.iter().find(|(other, ..)| other == path).unwrap().2;
         let without_id = |answer: &Answer| answer.text().replace(answer.request_id(), "");
         assert_eq!(without_id(answer), without_id(expected));
+        let names = |answer: &Answer| answer.headers.keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(names(answer), names(expected));
+        assert!(answer.header("x-turnpike-decision").starts_with("dec_"), "{answer:?}");
+        let position = "x-turnpike-position";
+        assert_eq!(answer.header(position), expected.header(position));
         assert_eq!(rows[answer.request_id()]["reason"], *reason);
     }
 }

@@ -27,6 +27,8 @@ struct ExplanationView {
     request_id: Option<String>,
     time: Option<String>,
     principal: Option<String>,
+    /// Whom it is about, where the principal asked about somebody else.
+    subject: Option<String>,
     action: Option<String>,
     resource: Option<String>,
     model: Option<String>,
@@ -70,6 +72,7 @@ pub(super) async fn explain(session: &Session, id: &str) -> Result<Outcome, Fail
         request_id: some(recorded.request_id),
         time: moment::precise(recorded.time_us),
         principal: some(recorded.principal),
+        subject: some(recorded.subject),
         action: some(recorded.action),
         resource: some(recorded.resource),
         model: some(recorded.model_requested),

@@ -3,10 +3,9 @@
 use crate::{
     grant::Subject,
     id::Timestamp,
-    model::Catalogue,
     pattern::{Resource, ResourcePattern},
     resolve,
-    snapshot::{Group, HeldAccount, Tenant},
+    snapshot::{Group, HeldAccount, Snapshot, Tenant},
 };
 
 use super::{Access, Asked, Effective};
@@ -113,9 +112,11 @@ pub fn who<'s, 'a>(
     (rows, None)
 }
 
-/// What a subject may do: with every model of the catalogue, with what open catalogues do not list, and in
-/// administration. `None` where there is no such subject; teams are none, since it is their members who act.
+/// What a subject may do: with every model of the catalogue, the tenant's own and those that are offered, with what open
+/// catalogues do not list, and in administration. `None` where there is no such subject; teams are none, since it is their
+/// members who act.
 pub fn what<'s, 'a>(
+    snapshot: &'s Snapshot,
     tenant: &'s Tenant,
     subject: &Subject,
     inference: &[&'a str],
@@ -135,17 +136,8 @@ pub fn what<'s, 'a>(
     };
     let effective = Effective::of(tenant);
     let mut rows = Vec::new();
-    for model in tenant.catalogue() {
-        if let Some(model) = resolve::listed_model(tenant, model) {
-            rows.extend(holder.rows(&effective, inference, ("model", model.resource()), now));
-        }
-    }
-    for provider in tenant.providers() {
-        if provider.profile.catalogue == Catalogue::Open {
-            let unlisted = format!("{}/*", provider.name);
-            let resource = Resource::named("model", &unlisted);
-            rows.extend(holder.rows(&effective, inference, ("model", resource), now));
-        }
+    for model in resolve::listed(snapshot, tenant).chain(resolve::unlisted(snapshot, tenant)) {
+        rows.extend(holder.rows(&effective, inference, ("model", model.resource()), now));
     }
     let mut kinds: Vec<&'a str> = administration.iter().map(|(_, kind)| *kind).collect();
     kinds.sort_unstable();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_access::{
-    audit::AuditRecord,
+    audit::{AuditRecord, Outcome},
     authenticate::Caller,
     choose::{ModelRequest, tried},
     command::Permission,
@@ -102,24 +102,28 @@ impl Call {
 
     /// Whether the caller may know no more than it was told at the time.
     ///
-    /// One's own requests are one's own business. Of another's request the story is for those who may explain, and who
+    /// One's own requests are one's own business, unless they asked about somebody else. Of another's request the story is for those who may explain, and who
     /// may read the audit too, which it comes from.
     fn is_hidden_from(&self, record: &AuditRecord) -> Result<bool, Failure> {
         let caller = self.caller()?;
+        let own = caller.principal.to_string();
         let principal = record.principal.as_deref().unwrap_or_default();
-        let explains = self.may(principal);
-        if principal != caller.principal.to_string() {
+        let about = record.subject.as_deref().unwrap_or(principal);
+        let explains = self.may(about);
+        if principal != own || about != own {
             explains?;
             let permission = Permission {
                 action: "audit.read",
                 kind: "audit",
                 name: String::new(),
             };
-            judge::judge_caller(&self.snapshot, &caller, &self.identity.own, permission, self.now)?;
+            judge::judge_caller(&self.snapshot, &caller, &self.identity.own, &permission, self.now)?;
             return Ok(false);
         }
         // Where models are hidden, a no must not tell that there is one.
-        Ok(record.status == 404 && explains.is_err())
+        let hides = self.tenant()?.settings().hide_models && record.model_requested.is_some();
+        let refused = record.outcome == Outcome::Refused;
+        Ok(refused && (record.status == 404 || hides) && explains.is_err())
     }
 
     /// Who could grant it now, and whether the caller could.
@@ -138,7 +142,7 @@ impl Call {
             name: String::new(),
         };
         let (caller, own) = (self.caller()?, &self.identity.own);
-        let may = judge::judge_caller(&self.snapshot, &caller, own, permission, self.now);
+        let may = judge::judge_caller(&self.snapshot, &caller, own, &permission, self.now);
         Ok(v1::ExplainDecisionResponse {
             granters: found.0.iter().map(|row| row.subject.to_string()).collect(),
             asker_may_grant: may.is_ok(),
@@ -204,7 +208,7 @@ fn tell<'s>(
             let denied = choice.fallback.as_ref().map(|taken| taken.denied.clone());
             let asked = denied
                 .as_deref()
-                .and_then(|id| resolve::resolve(caller.tenant, id, None).ok());
+                .and_then(|id| resolve::by_id(then, caller.tenant, &id.parse().ok()?));
             let asked = asked.as_ref().unwrap_or(&choice.model);
             consider(response, then, caller, action, asked.resource(), again);
             let request = ModelRequest {

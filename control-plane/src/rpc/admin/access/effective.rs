@@ -34,8 +34,9 @@ impl Call {
         let part = (after.as_ref(), usize::try_from(page.size).unwrap_or(usize::MAX));
         let (rows, last) = match &question.resource {
             AskedResource::Model(model) => {
-                let model = resolve::resolve(tenant, model, None).map_err(|why| no_model(model, why))?;
-                who(tenant, &inference, ("model", model.resource()), then.now, part)
+                let found = resolve::resolve(&then.snapshot, tenant, model, None);
+                let found = found.map_err(|why| no_model(model, why))?;
+                who(tenant, &inference, ("model", found.resource()), then.now, part)
             }
             AskedResource::Other {
                 kind,
@@ -69,6 +70,7 @@ impl Call {
         let then = self.seen_at(question.position, question.time).await?;
         let administration: Vec<_> = demand::actions().collect();
         let rows = what(
+            &then.snapshot,
             then.tenant()?,
             &question.subject,
             &INFERENCE_ACTIONS,

@@ -43,7 +43,7 @@ pub(super) fn before_a_decision(reason: &str, outcome: Outcome) -> &'static str 
         }
         "model_unknown" => "The tenant has no model of that name, and no alias.",
         "ambiguous" => "Several providers have a model of that bare name.",
-        "no_grant" => "No grant lets the caller use the model for anything.",
+        "no_grant" => "No grant lets the caller ask for this.",
         "malformed" | "invalid_request" => "The request was not well formed; the answer said what was wrong.",
         "route_not_found" | "method_not_allowed" => "There is no such route, or not with that method.",
         "client_gone" => "The client went away before anything was decided.",
