@@ -14,7 +14,7 @@ use crate::{
     id::{Name, Principal, Timestamp},
     pattern::Resource,
     resolve::Unresolved,
-    snapshot::{Group, Snapshot},
+    snapshot::{Group, Snapshot, Tenant},
 };
 
 /// Who called, as a record has it.
@@ -80,7 +80,8 @@ impl<'r> Recalled<'r> {
         })
     }
 
-    /// Who called, as a state has it; `None` where the tenant is not in it. A user may be recorded later, or nowhere.
+    /// Who called, as a state has it; `None` where the tenant is not in it. A user whom an issuer vouches for may be recorded
+    /// later, or nowhere: it is in the teams that the issuer's users get.
     pub fn caller<'s>(&'s self, snapshot: &'s Snapshot) -> Option<Caller<'s>> {
         let tenant = snapshot.tenant(self.tenant)?;
         let credential = self.record.credential.and_then(|id| snapshot.credential(id));
@@ -91,7 +92,7 @@ impl<'r> Recalled<'r> {
                 tenant,
                 principal: &self.principal,
                 account: None,
-                joins: &[],
+                joins: self.joins(tenant),
                 unnarrowed: None,
                 credential: None,
                 scope: None,
@@ -105,6 +106,12 @@ impl<'r> Recalled<'r> {
             groups: &self.groups,
             ..known
         })
+    }
+
+    fn joins<'s>(&self, tenant: &'s Tenant) -> &'s [Name] {
+        let issuer = self.issuer.as_ref().and_then(|name| tenant.issuer(name.as_str()));
+        let defaults = issuer.and_then(|issuer| issuer.profile.just_in_time.as_ref());
+        defaults.map_or(&[], |defaults| &defaults.teams)
     }
 
     /// Judges the request again by a state. Of what the record does not tell, that is taken which leads to what is
