@@ -246,10 +246,8 @@ fn row<'r>(rows: &'r Value, subject: &str) -> Option<&'r Value> {
         .find(|row| row["subject"] == json!(subject))
 }
 
-#[tokio::test]
-async fn who_may_use_a_model_is_told_with_what_gave_it_now_and_at_any_moment_of_the_past() {
-    let dev = Dev::start().await;
-    let admin = &dev.admin;
+/// `virtual-account:late` has the model since it joined a team, `virtual-account:early` from one network alone.
+async fn furnish(admin: &Cli) -> (String, u64) {
     admin.words("team create night").await;
     admin.words("virtual-account create early").await;
     let granted = admin
@@ -257,14 +255,21 @@ async fn who_may_use_a_model_is_told_with_what_gave_it_now_and_at_any_moment_of_
             "grant create --to team:night --role developer --model fake-openai/gpt-4o --reason late --wait",
         )
         .await;
-    let grant = granted["grant"]["id"].as_str().unwrap();
     let joined = admin
         .words("virtual-account create late --team night --wait")
         .await;
-    let joined = joined["receipt"]["position"].as_u64().unwrap();
     admin.words("alias set best fake-openai/gpt-4o").await;
     let narrow = "grant create --to virtual-account:early --role developer --model fake-openai/gpt-4o --network 10.0.0.0/8";
     admin.words(narrow).await;
+    let grant = granted["grant"]["id"].as_str().unwrap().to_owned();
+    (grant, joined["receipt"]["position"].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn who_may_use_a_model_is_told_with_what_gave_it_now_and_at_any_moment_of_the_past() {
+    let dev = Dev::start().await;
+    let admin = &dev.admin;
+    let (grant, joined) = furnish(admin).await;
 
     let who = admin
         .words("access who --model best --action inference.chat")
