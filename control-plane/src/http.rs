@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod client;
+mod edge_keys;
 mod form;
 mod leaks;
 mod published;
@@ -30,6 +31,8 @@ mod subject;
 #[cfg(test)]
 mod tests;
 mod token;
+
+pub(crate) use edge_keys::EdgeKeys;
 
 /// Whom a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,7 @@ enum Endpoint {
     Token,
     Leaks,
     Keys,
+    EdgeKeys,
     Metadata,
 }
 
@@ -64,13 +68,14 @@ pub(crate) struct Route {
 }
 
 /// Every route of the listener.
-pub(crate) const ROUTES: [Route; 7] = [
+pub(crate) const ROUTES: [Route; 8] = [
     route("/healthz", Policy::Operations, Endpoint::Operations),
     route("/readyz", Policy::Operations, Endpoint::Operations),
     route("/metrics", Policy::Operations, Endpoint::Operations),
     route("/oauth/token", Policy::Client, Endpoint::Token),
     route("/leaks", Policy::Finder, Endpoint::Leaks),
     route("/.well-known/jwks.json", Policy::Public, Endpoint::Keys),
+    route("/.well-known/edge-keys.json", Policy::Public, Endpoint::EdgeKeys),
     route(
         "/.well-known/oauth-authorization-server",
         Policy::Public,
@@ -92,6 +97,7 @@ pub(crate) struct Web {
     pub(crate) peppers: Arc<Peppers>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) keys: TokenKeys,
+    pub(crate) edge_keys: EdgeKeys,
     /// For what is done beside an answer.
     pub(crate) tasks: Tasks,
 }
@@ -120,6 +126,7 @@ impl Route {
             Endpoint::Token => post(token::issue),
             Endpoint::Leaks => post(leaks::report),
             Endpoint::Keys => get(published::keys),
+            Endpoint::EdgeKeys => get(edge_keys::keys),
             Endpoint::Metadata => get(published::metadata),
         })
     }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use turnpike_runtime::{
     bus::SharedBus,
     clock,
+    identity::EdgeSigner,
     keyring::{Keyring, KeyringError},
     random,
     readiness::Readiness,
@@ -97,6 +98,7 @@ impl Edge {
         let epoch = u64::try_from(clock::now().as_micros()).unwrap_or_default();
         let opened = open_spool(&settings, epoch).map_err(unusable)?;
         let edge = name_of(&settings).map_err(unusable)?;
+        let signer = EdgeSigner::keep(&settings.data_dir, edge.clone()).map_err(unusable)?;
 
         let data = listen(settings.listen).await?;
         let operations = listen(settings.operations_listen).await?;
@@ -108,7 +110,7 @@ impl Edge {
             channel: channel.clone(),
             control_plane: settings.control_plane.clone(),
             bus,
-            identity: identity(&settings, edge.clone(), epoch),
+            identity: identity(&settings, &signer, edge.clone(), epoch),
             current: current.clone(),
             condition,
         };
@@ -134,7 +136,7 @@ impl Edge {
             done,
             settings,
         };
-        let state = Arc::new(started.state(keyring, authorities, opened.audit)?);
+        let state = Arc::new(started.state((keyring, signer), authorities, opened.audit)?);
         serving::start(data, operations, secured, state.clone(), &started);
         if let Some(envoy) = envoy {
             envoy.start(state, &started);
@@ -145,7 +147,7 @@ impl Edge {
 
     fn state(
         &self,
-        keyring: Arc<Keyring>,
+        (keyring, signer): (Arc<Keyring>, EdgeSigner),
         authorities: Vec<CertificateDer<'static>>,
         audit: Arc<Audit>,
     ) -> Result<State, StartError> {
@@ -161,6 +163,7 @@ impl Edge {
             audit,
             keyring,
             tokens,
+            signer,
             trusted_proxies: self.settings.trusted_proxies.clone(),
             public_url: self.settings.public_url.clone(),
             speaks_tls: self.settings.tls_cert.is_some(),
@@ -218,13 +221,15 @@ impl Ground {
     }
 }
 
-fn identity(settings: &Settings, edge: Arc<str>, epoch: u64) -> Identity {
+fn identity(settings: &Settings, signer: &EdgeSigner, edge: Arc<str>, epoch: u64) -> Identity {
     let region = Arc::from(settings.region.as_str());
     Identity {
         edge,
         region,
         version: Arc::from(env!("CARGO_PKG_VERSION")),
         epoch,
+        key: Arc::from(signer.public_key()),
+        proof: Arc::from(signer.proof(epoch)),
     }
 }
 

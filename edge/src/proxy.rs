@@ -16,6 +16,7 @@ mod forward;
 pub mod forward_auth;
 mod handle;
 pub mod headers;
+mod identity;
 mod judge;
 mod listen;
 pub mod metadata;

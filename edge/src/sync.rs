@@ -43,6 +43,10 @@ pub struct Identity {
     pub version: Arc<str>,
     /// This run of the process: microseconds since 1970 when it started.
     pub epoch: u64,
+    /// The public key by which it signs identity headers.
+    pub key: Arc<str>,
+    /// That it has the private half.
+    pub proof: Arc<[u8]>,
 }
 
 /// Where this edge stands, as it tells the control plane.

@@ -87,7 +87,7 @@ fn changed() -> Value {
     json!({
         "verification": "jwks_url", "jwks_url": "https://acme.okta.example/keys", "algorithms": ["ES256", "EdDSA"],
         "principal": "subject", "claim": "sub", "just_in_time": false, "just_in_time_teams": [], "groups_claims": [],
-        "leeway": "0s", "access_tokens_only": true,
+        "leeway": "0s", "access_tokens_only": true, "accept_sender_constrained": true,
     })
 }
 
@@ -115,6 +115,7 @@ async fn an_issuer_is_made_shown_changed_and_deleted_and_what_is_wrong_with_it_i
         "audiences": ["api://turnpike", "other"], "algorithms": ["RS256"], "claim": "email", "principal": "email",
         "just_in_time": true, "just_in_time_teams": ["payments"], "groups_claims": ["groups", "/realm_access/roles"],
         "required": ["/a/b=c", "org=acme", "org=bolt"], "leeway": "30s", "access_tokens_only": false,
+        "accept_sender_constrained": false,
         "created": made["issuer"]["created"],
     });
     assert_eq!(made["issuer"], expected);
@@ -133,7 +134,8 @@ async fn an_issuer_is_made_shown_changed_and_deleted_and_what_is_wrong_with_it_i
     admin
         .words(
             "issuer update okta --jwks-url https://acme.okta.example/keys --algorithm ES256 --algorithm EdDSA \
-             --principal subject --claim sub --no-just-in-time --no-groups --leeway 0s --access-tokens-only true --wait",
+             --principal subject --claim sub --no-just-in-time --no-groups --leeway 0s --access-tokens-only true \
+             --accept-sender-constrained true --wait",
         )
         .await;
     merge(&mut expected, &changed());

@@ -17,6 +17,7 @@ mod decoys;
 mod dev;
 mod edge;
 mod grpc;
+mod identity;
 mod issuers;
 mod leaks;
 mod login;

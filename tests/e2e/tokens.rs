@@ -122,6 +122,11 @@ async fn wrong(stage: &Stage, good: &str) -> Vec<(String, &'static str)> {
         ),
         (json!({"nbf": now + 3600}), json!({}), "token_not_yet_valid"),
         (json!({"nbf": "9999"}), json!({}), "token_claim"),
+        (
+            json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
+            json!({}),
+            "token_sender_constrained",
+        ),
         (json!({}), json!({"typ": "logout+jwt"}), "token_type"),
         (json!({}), json!({"kid": "nobody's"}), "token_key_unknown"),
     ] {

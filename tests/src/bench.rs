@@ -106,6 +106,7 @@ fn catalogue(recorder: &mut Recorder, base_url: &str) -> Result<Vec<Name>, Box<d
         api_version: None,
         catalogue: Catalogue::Closed,
         tags: Default::default(),
+        identity: None,
     };
     recorder.record(&Event::ProviderCreated {
         name: provider.clone(),

@@ -54,6 +54,18 @@ pub(super) struct Create {
     /// A tag, of the models too that have no such tag of their own; may be given again
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
+    /// Tell it in the header x-turnpike-identity who calls, in a JWT signed by the edge
+    #[arg(long)]
+    identity_header: bool,
+    /// Its name in the aud of that header. Absent: its base URL
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        requires = "identity_header"
+    )]
+    identity_audience: String,
     #[command(flatten)]
     secret: SecretSource,
     #[command(flatten)]
@@ -79,6 +91,12 @@ pub(super) struct Update {
     /// Take away all tags
     #[arg(long, conflicts_with = "tags")]
     no_tags: bool,
+    /// Whether it is told in the header x-turnpike-identity who calls
+    #[arg(long, value_name = "BOOLEAN")]
+    identity_header: Option<bool>,
+    /// Its name in the aud of that header, which is turned on by this; an empty text for its base URL
+    #[arg(long, value_name = "TEXT")]
+    identity_audience: Option<String>,
     #[command(flatten)]
     secret: SecretSource,
     /// Forget its secret
@@ -97,6 +115,8 @@ struct ProviderView {
     catalogue: String,
     has_secret: bool,
     tags: BTreeMap<String, String>,
+    identity_header: bool,
+    identity_audience: Option<String>,
     created: Option<String>,
 }
 
@@ -116,6 +136,8 @@ impl From<wire::Provider> for ProviderView {
             has_secret,
             created_us,
             tags,
+            identity_header,
+            identity_audience,
         } = provider;
         let api_version = some(api_version);
         Self {
@@ -126,6 +148,8 @@ impl From<wire::Provider> for ProviderView {
             catalogue,
             has_secret,
             tags,
+            identity_header,
+            identity_audience: some(identity_audience),
             created: moment::text(created_us),
         }
     }
@@ -183,6 +207,8 @@ impl Create {
             api_version,
             catalogue,
             tags,
+            identity_header,
+            identity_audience,
             secret,
             wait,
         } = self;
@@ -193,6 +219,8 @@ impl Create {
             api_version,
             catalogue,
             tags: tags.into_iter().collect(),
+            identity_header,
+            identity_audience,
             ..Default::default()
         };
         Ok(CreateProviderRequest {
@@ -215,6 +243,8 @@ impl Update {
             catalogue,
             tags,
             no_tags,
+            identity_header,
+            identity_audience,
             secret,
             no_secret,
             wait,
@@ -233,6 +263,8 @@ impl Update {
             options: session.options(wait),
             replace_tags: no_tags || !tags.is_empty(),
             tags: tags.into_iter().collect(),
+            identity_header,
+            identity_audience,
         })
     }
 }

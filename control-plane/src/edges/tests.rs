@@ -24,6 +24,7 @@ fn report(name: &str, position: u64) -> EdgeReport {
         halted: None,
         last_seen: clock::now(),
         departed: false,
+        identity_key: None,
     }
 }
 

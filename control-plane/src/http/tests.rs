@@ -32,6 +32,7 @@ use turnpike_runtime::{
 
 use super::*;
 use crate::{
+    edges::Edges,
     execute::Authority,
     fixture::{Core, create_team, create_user, credential, id, name},
     just_in_time, prove,
@@ -98,6 +99,7 @@ impl Served {
             peppers: Arc::new(Peppers::new([(1, [7; 32])])),
             tokens,
             keys,
+            edge_keys: EdgeKeys::new(Edges::new(served.core.store.clone())),
             tasks,
         };
         assert!(served.web.set(web).is_ok());

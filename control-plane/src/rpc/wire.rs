@@ -6,7 +6,7 @@ use turnpike_access::{
     log::{Head, Position},
 };
 use turnpike_proto::sync::{self, v1};
-use turnpike_runtime::clock;
+use turnpike_runtime::{clock, identity::proves};
 
 use crate::store::{EdgeReport, StoreError};
 
@@ -29,7 +29,14 @@ pub(super) fn report(report: v1::Report) -> Result<EdgeReport, Status> {
         halted,
         goodbye,
         epoch,
+        identity_key,
+        identity_proof,
     } = report;
+    if !identity_key.is_empty() && !proves(&edge, epoch, &identity_key, &identity_proof) {
+        return Err(Status::invalid_argument(
+            "the edge does not prove that the key for identity headers is its own",
+        ));
+    }
     Ok(EdgeReport {
         name: edge_name(&edge)?,
         region: cut(&region),
@@ -40,6 +47,7 @@ pub(super) fn report(report: v1::Report) -> Result<EdgeReport, Status> {
         halted: Some(cut(&halted)).filter(|why| !why.is_empty()),
         last_seen: clock::now(),
         departed: goodbye,
+        identity_key: Some(identity_key).filter(|key| !key.is_empty()),
     })
 }
 

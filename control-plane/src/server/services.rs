@@ -21,7 +21,7 @@ use crate::{
     edges::Edges,
     execute::{Executor, Writer},
     history::History,
-    http::Web,
+    http::{EdgeKeys, Web},
     issuers,
     projection::{self, Projection},
     relay::Relay,
@@ -160,6 +160,7 @@ impl Services {
             peppers: Arc::new(Peppers::new(self.keyring.peppers())),
             tokens: self.tokens.clone(),
             keys: self.token_keys.clone(),
+            edge_keys: EdgeKeys::new(self.edges.clone()),
             tasks: parts.serving.clone(),
         }
     }

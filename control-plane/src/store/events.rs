@@ -173,6 +173,8 @@ pub struct EdgeReport {
     pub last_seen: Timestamp,
     /// It took leave; nobody waits for it.
     pub departed: bool,
+    /// The public key by which it signs identity headers, `x` of its JWK.
+    pub identity_key: Option<String>,
 }
 
 /// Refuses, before anything is sent, what can't be a continuation of `expected`.

@@ -125,5 +125,6 @@ where
         halted: row.try_get("halted")?,
         last_seen: Timestamp::from_micros(number("last_seen_us")?),
         departed: row.try_get("departed")?,
+        identity_key: row.try_get("identity_key")?,
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -22,6 +22,8 @@ use super::{
 };
 use crate::settings::limits::Limits;
 
+/// Who calls, signed by this edge. A client's own was taken away.
+const IDENTITY: HeaderName = HeaderName::from_static(turnpike_runtime::identity::HEADER);
 /// How much of a refusal is read in order to understand it.
 const REFUSAL_LIMIT: usize = 64 * 1024;
 
@@ -90,6 +92,9 @@ impl Upstream {
         } = outgoing;
         headers::prepare_request(&mut headers);
         approved.target.authorize(&mut headers);
+        if let Some(identity) = &approved.identity {
+            headers.insert(IDENTITY, identity.clone());
+        }
         let uri = approved
             .target
             .uri(route, &approved.upstream_model, query.as_deref())?;

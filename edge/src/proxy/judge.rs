@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use http::HeaderValue;
 use turnpike_access::{
     audit::Outcome,
     choose::{Choice, ModelRequest, choose},
@@ -42,6 +43,8 @@ pub(super) struct Approved {
     pub(super) position: u64,
     /// The model that was asked for, where another is served.
     pub(super) fallback_from: Option<Arc<str>>,
+    /// What the provider is told of who calls, if it wants that.
+    pub(super) identity: Option<HeaderValue>,
 }
 
 /// Refuses those who are nobody, before their large body is read. The judgement itself comes after the body.
@@ -95,10 +98,22 @@ pub(super) fn judge(
         provider: Some(convention_name(target.kind)),
         model: choice.model.listed.map(|model| model.id.shared()),
     });
+    let model = choice.model.id.shared();
+    let identity = match &target.identity {
+        None => None,
+        Some(audience) => {
+            let now = ticket.time();
+            let header = state
+                .identities
+                .header(&snapshot, &caller, audience, &model, &decision, now);
+            Some(header.ok_or(unavailable("identity_unavailable"))?)
+        }
+    };
     Ok(Approved {
         target,
+        identity,
         upstream_model: choice.model.upstream_name().to_owned(),
-        model: choice.model.id.shared(),
+        model,
         decision,
         position,
         fallback_from: choice.fallback.map(|fallback| fallback.denied),
@@ -106,10 +121,14 @@ pub(super) fn judge(
 }
 
 pub(super) fn load(state: &State) -> Result<crate::current::Loaded, Refusal> {
-    state.current.load().ok_or(Refusal::Unavailable {
-        reason: "no_snapshot",
+    state.current.load().ok_or(unavailable("no_snapshot"))
+}
+
+fn unavailable(reason: &'static str) -> Refusal {
+    Refusal::Unavailable {
+        reason,
         retry_after: std::time::Duration::from_secs(1),
-    })
+    }
 }
 
 pub(super) fn unresolved(unresolved: Unresolved) -> Refusal {

@@ -10,9 +10,9 @@ use std::{
 
 use ipnet::IpNet;
 use turnpike_access::digest::Peppers;
-use turnpike_runtime::{keyring::Keyring, random, task::Tasks, token::Tokens};
+use turnpike_runtime::{identity::EdgeSigner, keyring::Keyring, random, task::Tasks, token::Tokens};
 
-use super::{forward::Upstream, target::Targets};
+use super::{forward::Upstream, identity::Identities, target::Targets};
 use crate::{audit::Audit, current::Current, metrics::Metrics, settings::limits::Limits};
 
 /// How long a request waits for the position that it asks for.
@@ -28,6 +28,8 @@ pub struct Parts {
     pub keyring: Arc<Keyring>,
     /// Verifies tokens, and remembers them.
     pub tokens: Arc<Tokens>,
+    /// Signs what providers are told of who calls.
+    pub signer: EdgeSigner,
     /// The networks of proxies that are believed about the client's address.
     pub trusted_proxies: Vec<IpNet>,
     /// What clients call this edge, where that was set.
@@ -52,6 +54,7 @@ pub struct State {
     pub(super) audit: Arc<Audit>,
     pub(super) peppers: Peppers,
     pub(super) tokens: Arc<Tokens>,
+    pub(super) identities: Identities,
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) public_url: Option<Arc<str>>,
     pub(super) speaks_tls: bool,
@@ -75,6 +78,7 @@ impl State {
             audit,
             keyring,
             tokens,
+            signer,
             trusted_proxies,
             public_url,
             speaks_tls,
@@ -89,6 +93,7 @@ impl State {
             audit,
             peppers: Peppers::new(keyring.peppers()),
             tokens,
+            identities: Identities::new(signer),
             trusted_proxies,
             public_url,
             speaks_tls,

@@ -56,6 +56,8 @@ pub(super) struct Target {
     base_path: String,
     secret: Option<(HeaderName, HeaderValue)>,
     api_version: Option<String>,
+    /// Its name in identity headers, if it wants them.
+    pub(super) identity: Option<Arc<str>>,
     /// It answered 400 when it was asked for usage at the end of a stream, so it is asked no more.
     pub(super) rejects_stream_options: AtomicBool,
 }
@@ -124,6 +126,10 @@ impl Target {
             base_path: path.to_owned(),
             secret,
             api_version: profile.api_version.as_deref().map(str::to_owned),
+            identity: profile.identity.as_ref().map(|identity| {
+                let audience = identity.audience.as_ref();
+                audience.unwrap_or(&profile.base_url).clone()
+            }),
             rejects_stream_options: AtomicBool::new(false),
         })
     }

@@ -116,6 +116,8 @@ impl Attach {
             region,
             version,
             epoch,
+            key,
+            proof,
         } = &*self.identity;
         Report {
             edge: edge.as_ref().to_owned(),
@@ -126,6 +128,8 @@ impl Attach {
             halted: halted.unwrap_or_default(),
             goodbye,
             epoch: *epoch,
+            identity_key: key.as_ref().to_owned(),
+            identity_proof: proof.to_vec(),
         }
     }
 }

@@ -149,6 +149,8 @@ async fn bed(log: Vec<Recorded>, length: usize) -> Bed {
             region: Arc::from("eu"),
             version: Arc::from("0"),
             epoch: 1,
+            key: Arc::default(),
+            proof: Arc::default(),
         },
         current: current.clone(),
         condition: Readiness::new().condition("snapshot", "starting"),

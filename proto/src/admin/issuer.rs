@@ -16,7 +16,7 @@ use crate::{
 /// The claim that says who it is, where none is named.
 const USUAL_CLAIM: &str = "sub";
 /// The parts of an issuer that a change may name.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "url",
     "verification",
     "audiences",
@@ -28,6 +28,7 @@ const FIELDS: [&str; 11] = [
     "required",
     "leeway_seconds",
     "access_tokens_only",
+    "accept_sender_constrained",
 ];
 
 /// An issuer to be trusted.
@@ -134,6 +135,7 @@ impl IssuerChange {
             required,
             leeway_seconds,
             access_tokens_only,
+            accept_sender_constrained,
         } = self.profile.clone();
         let mut to = from.clone();
         for field in &self.fields {
@@ -152,6 +154,7 @@ impl IssuerChange {
                 "required" => to.required = required.clone(),
                 "leeway_seconds" => to.leeway_seconds = leeway_seconds,
                 "access_tokens_only" => to.access_tokens_only = access_tokens_only,
+                "accept_sender_constrained" => to.accept_sender_constrained = accept_sender_constrained,
                 // Refused when the request was read.
                 _ => {}
             }
@@ -207,6 +210,7 @@ fn read_profile(issuer: v1::Issuer) -> Result<(IssuerProfile, Option<String>), C
         required: claims,
         leeway_seconds,
         access_tokens_only,
+        accept_sender_constrained,
         created_us: _,
     } = issuer;
     let claim = if claim.is_empty() { USUAL_CLAIM } else { &claim };
@@ -223,6 +227,7 @@ fn read_profile(issuer: v1::Issuer) -> Result<(IssuerProfile, Option<String>), C
         required: read_claims(claims)?,
         leeway_seconds,
         access_tokens_only,
+        accept_sender_constrained,
     };
     Ok((profile, secret))
 }
@@ -316,6 +321,7 @@ impl From<&Issuer> for v1::Issuer {
             required,
             leeway_seconds,
             access_tokens_only,
+            accept_sender_constrained,
         } = profile;
         Self {
             name: name.to_string(),
@@ -338,6 +344,7 @@ impl From<&Issuer> for v1::Issuer {
                 .collect(),
             leeway_seconds: *leeway_seconds,
             access_tokens_only: *access_tokens_only,
+            accept_sender_constrained: *accept_sender_constrained,
             created_us: created.as_micros(),
         }
     }

@@ -2,7 +2,7 @@
 
 use turnpike_access::{
     id::Name,
-    model::{Catalogue, Provider, ProviderProfile},
+    model::{Catalogue, IdentityHeader, Provider, ProviderProfile},
     pattern::Tags,
 };
 
@@ -43,6 +43,8 @@ impl TryFrom<v1::CreateProviderRequest> for NewProvider {
             has_secret: _,
             created_us: _,
             tags: pairs,
+            identity_header,
+            identity_audience,
         } = required("provider", provider)?;
         Ok(Self {
             name: parse("provider.name", &name)?,
@@ -53,6 +55,7 @@ impl TryFrom<v1::CreateProviderRequest> for NewProvider {
                 api_version: known(api_version),
                 catalogue: read_catalogue("provider.catalogue", &catalogue)?,
                 tags: tags(pairs),
+                identity: new_identity(identity_header, identity_audience)?,
             },
             secret,
             write: options.try_into()?,
@@ -84,6 +87,8 @@ pub struct ProviderChange {
     api_version: Option<String>,
     catalogue: Option<Catalogue>,
     tags: Option<Tags>,
+    identity_header: Option<bool>,
+    identity_audience: Option<String>,
 }
 
 impl TryFrom<v1::UpdateProviderRequest> for ProviderChange {
@@ -99,6 +104,8 @@ impl TryFrom<v1::UpdateProviderRequest> for ProviderChange {
             options,
             tags: pairs,
             replace_tags,
+            identity_header,
+            identity_audience,
         } = request;
         if !replace_tags && !pairs.is_empty() {
             return Err(ConversionError::new(
@@ -106,6 +113,9 @@ impl TryFrom<v1::UpdateProviderRequest> for ProviderChange {
                 "are given without replace_tags; set it to replace all tags",
             ));
         }
+        let turned_off = identity_header == Some(false);
+        let audience = identity_audience.as_deref().unwrap_or_default();
+        new_identity(!turned_off, audience.to_owned())?;
         Ok(Self {
             name: parse("name", &name)?,
             secret: match secret {
@@ -120,6 +130,8 @@ impl TryFrom<v1::UpdateProviderRequest> for ProviderChange {
                 .map(|word| read_catalogue("catalogue", &word))
                 .transpose()?,
             tags: replace_tags.then(|| tags(pairs)),
+            identity_header,
+            identity_audience,
         })
     }
 }
@@ -134,6 +146,7 @@ impl ProviderChange {
             api_version,
             catalogue,
             tags,
+            identity,
         } = from.clone();
         ProviderProfile {
             kind,
@@ -142,8 +155,34 @@ impl ProviderChange {
             api_version: self.api_version.clone().map_or(api_version, known),
             catalogue: self.catalogue.unwrap_or(catalogue),
             tags: self.tags.clone().unwrap_or(tags),
+            identity: self.identity(identity),
         }
     }
+
+    /// To name an audience is to want the header.
+    fn identity(&self, from: Option<IdentityHeader>) -> Option<IdentityHeader> {
+        match (self.identity_header, &self.identity_audience) {
+            (Some(false), _) => None,
+            (_, Some(audience)) => Some(IdentityHeader {
+                audience: known(audience.clone()),
+            }),
+            (Some(true), None) => Some(from.unwrap_or_default()),
+            (None, None) => from,
+        }
+    }
+}
+
+fn new_identity(wanted: bool, audience: String) -> Result<Option<IdentityHeader>, ConversionError> {
+    let refused = |problem| Err(ConversionError::new("identity_audience", problem));
+    if audience.len() > 256 || audience.chars().any(char::is_control) {
+        return refused("is a text of at most 256 bytes");
+    }
+    if !wanted && !audience.is_empty() {
+        return refused("is given without identity_header");
+    }
+    Ok(wanted.then(|| IdentityHeader {
+        audience: known(audience),
+    }))
 }
 
 fn read_catalogue(field: &str, word: &str) -> Result<Catalogue, ConversionError> {
@@ -169,6 +208,7 @@ impl From<&Provider> for v1::Provider {
             api_version,
             catalogue,
             tags,
+            identity,
         } = profile;
         let catalogue = match catalogue {
             Catalogue::Open => "open",
@@ -183,6 +223,8 @@ impl From<&Provider> for v1::Provider {
             has_secret: sealed_secret.is_some(),
             created_us: created.as_micros(),
             tags: pairs(tags),
+            identity_header: identity.is_some(),
+            identity_audience: text(identity.as_ref().and_then(|identity| identity.audience.as_ref())),
         }
     }
 }

@@ -232,6 +232,10 @@ pub struct IssuerProfile {
     /// Only access tokens of RFC 9068: `typ` is `at+jwt`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub access_tokens_only: bool,
+    /// Tokens that are bound to a key of their sender (`cnf`, RFC 7800) are accepted from whoever presents them: somebody
+    /// before the edge has checked the binding. Otherwise they are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_sender_constrained: bool,
 }
 
 impl IssuerProfile {

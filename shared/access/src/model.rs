@@ -83,6 +83,18 @@ pub struct ProviderProfile {
     /// Its own, and those of its models where they have no such key.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+    /// Whether, and as what, it is told in a signed header who calls. Absent: it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityHeader>,
+}
+
+/// What a provider is told of who calls.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityHeader {
+    /// Its name in `aud`; absent: its base URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Arc<str>>,
 }
 
 /// A provider as it is held.

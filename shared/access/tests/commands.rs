@@ -270,6 +270,7 @@ fn provider(catalogue: Catalogue, tags: Tags) -> ProviderProfile {
         api_version: None,
         catalogue,
         tags,
+        identity: None,
     }
 }
 

@@ -55,6 +55,7 @@ fn provider() -> ProviderProfile {
         api_version: None,
         catalogue: Catalogue::Closed,
         tags: Default::default(),
+        identity: None,
     }
 }
 

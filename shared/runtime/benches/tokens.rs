@@ -122,6 +122,7 @@ fn snapshot(cases: &[Case]) -> Snapshot {
         required: std::collections::BTreeMap::new(),
         leeway_seconds: 0,
         access_tokens_only: false,
+        accept_sender_constrained: false,
     };
     let name = "okta".parse().unwrap();
     let mut snapshot = Snapshot::default();

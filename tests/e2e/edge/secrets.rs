@@ -1,6 +1,6 @@
 //! Secrets stay where they belong: the client's key at the edge, the provider's secret between edge and provider.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -289,13 +289,19 @@ fn canaries(production: &Production, keys: &[&str]) -> Vec<String> {
     canaries
 }
 
-/// Every file below a folder, but for the one whose purpose is to hold a secret.
+/// Every file below a folder, but for those whose purpose is to hold a secret: they are for their owner alone.
 fn files_of(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files_of(&path, places);
-        } else if !path.ends_with("bootstrap.token") {
+        } else if ["bootstrap.token", "identity.key"]
+            .iter()
+            .any(|name| path.ends_with(name))
+        {
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        } else {
             places.push((path.display().to_string(), fs::read(&path).unwrap_or_default()));
         }
     }

@@ -59,6 +59,10 @@ pub(in crate::command) struct Create {
     /// Only access tokens of RFC 9068 (`typ` is at+jwt), no ID tokens
     #[arg(long)]
     access_tokens_only: bool,
+    /// Accept tokens that are bound to a key of their sender (`cnf`) from whoever presents them: only where something
+    /// before the edges checks the binding. Absent: they are refused
+    #[arg(long)]
+    accept_sender_constrained: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -91,6 +95,7 @@ impl Create {
             required: claims,
             leeway,
             access_tokens_only,
+            accept_sender_constrained,
             wait: _,
         } = self;
         let verification = verification
@@ -116,6 +121,7 @@ impl Create {
             required: required(claims),
             leeway_seconds: seconds(leeway),
             access_tokens_only,
+            accept_sender_constrained,
             created_us: 0,
         })
     }

@@ -65,6 +65,9 @@ pub(in crate::command) struct Update {
     /// Whether access tokens of RFC 9068 alone are accepted
     #[arg(long, value_name = "true|false")]
     access_tokens_only: Option<bool>,
+    /// Whether tokens that are bound to a key of their sender (`cnf`) are accepted from whoever presents them
+    #[arg(long, value_name = "true|false")]
+    accept_sender_constrained: Option<bool>,
     #[command(flatten)]
     wait: Wait,
 }
@@ -119,6 +122,7 @@ impl Update {
             no_require,
             leeway,
             access_tokens_only,
+            accept_sender_constrained,
             wait: _,
         } = self;
         let defaults = just_in_time.then_some(JustInTime {
@@ -146,6 +150,13 @@ impl Update {
         change.set("access_tokens_only", access_tokens_only, |to, only| {
             to.access_tokens_only = only;
         });
+        change.set(
+            "accept_sender_constrained",
+            accept_sender_constrained,
+            |to, accept| {
+                to.accept_sender_constrained = accept;
+            },
+        );
         Ok(change)
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct IssuerView {
     required: Vec<String>,
     leeway: String,
     access_tokens_only: bool,
+    accept_sender_constrained: bool,
     created: Option<String>,
 }
 
@@ -54,6 +55,7 @@ impl From<wire::Issuer> for IssuerView {
             required,
             leeway_seconds,
             access_tokens_only,
+            accept_sender_constrained,
             created_us,
         } = issuer;
         let (mut jwks_url, mut jwks, mut introspection) = (None, None, wire::Introspection::default());
@@ -96,6 +98,7 @@ impl From<wire::Issuer> for IssuerView {
             required: required.collect(),
             leeway: format!("{leeway_seconds}s"),
             access_tokens_only,
+            accept_sender_constrained,
             created: moment::text(created_us),
         }
     }

@@ -27,6 +27,7 @@ fn idp(url: &str) -> (TokenSigner, IssuerProfile) {
         required: Default::default(),
         leeway_seconds: 0,
         access_tokens_only: false,
+        accept_sender_constrained: false,
     };
     (signer, profile)
 }

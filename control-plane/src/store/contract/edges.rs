@@ -17,6 +17,7 @@ fn report(name: &str, last_seen: i64) -> EdgeReport {
         halted: None,
         last_seen: Timestamp::from_micros(last_seen),
         departed: false,
+        identity_key: None,
     }
 }
 
@@ -34,6 +35,7 @@ async fn a_later_report_replaces_an_earlier_one_and_never_the_other_way() {
             position: Position::new(9),
             halted: Some("an event that it can't interpret".to_owned()),
             departed: true,
+            identity_key: Some("a public key".to_owned()),
             ..report("edge-b", 20)
         };
         store.report_edge(&later).await.unwrap();

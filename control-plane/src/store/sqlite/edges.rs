@@ -6,11 +6,12 @@ use crate::store::{EdgeReport, StoreError, rows};
 
 pub(super) async fn report(pool: &SqlitePool, report: &EdgeReport) -> Result<(), StoreError> {
     let statement = "INSERT INTO edges AS known
-            (name, region, version, epoch, position, applied_us, halted, last_seen_us, departed)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            (name, region, version, epoch, position, applied_us, halted, last_seen_us, departed, identity_key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (name) DO UPDATE SET region = excluded.region, version = excluded.version, epoch = excluded.epoch,
             position = excluded.position, applied_us = excluded.applied_us, halted = excluded.halted,
-            last_seen_us = excluded.last_seen_us, departed = excluded.departed
+            last_seen_us = excluded.last_seen_us, departed = excluded.departed,
+            identity_key = excluded.identity_key
         WHERE excluded.last_seen_us >= known.last_seen_us";
     sqlx::query(statement)
         .bind(&report.name)
@@ -22,6 +23,7 @@ pub(super) async fn report(pool: &SqlitePool, report: &EdgeReport) -> Result<(),
         .bind(report.halted.as_deref())
         .bind(report.last_seen.as_micros())
         .bind(report.departed)
+        .bind(report.identity_key.as_deref())
         .execute(pool)
         .await?;
     Ok(())

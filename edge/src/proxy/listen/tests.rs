@@ -11,6 +11,7 @@ use tokio::{
 };
 use turnpike_access::credential::{KeyKind, write_key};
 use turnpike_runtime::{
+    identity::EdgeSigner,
     keyring::Keyring,
     shutdown::Shutdown,
     task::Tasks,
@@ -49,7 +50,10 @@ impl Listening {
         let settings = Settings::try_parse_from(["turnpike-edge", "--keyring", keyring.expose()]);
         let tasks = Tasks::new(Shutdown::new());
         let keyring = Arc::new(Keyring::parse(&keyring).expect("keyring"));
+        let keys = tempfile::tempdir().expect("folder");
+        let signer = EdgeSigner::keep(keys.path(), Arc::from("edge-1")).expect("key");
         let state = State::new(Parts {
+            signer,
             current: Arc::new(Current::default()),
             audit: audit.clone(),
             tokens: Tokens::new(TokenSettings::default(), keyring.clone(), &tasks).expect("tokens"),

@@ -32,6 +32,7 @@ fn whole(verification: v1::issuer::Verification) -> v1::Issuer {
         }],
         leeway_seconds: 30,
         access_tokens_only: true,
+        accept_sender_constrained: true,
         created_us: 0,
     }
 }

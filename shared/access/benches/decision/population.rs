@@ -233,5 +233,6 @@ fn provider() -> ProviderProfile {
         api_version: None,
         catalogue: Catalogue::Open,
         tags: Default::default(),
+        identity: None,
     }
 }

@@ -150,6 +150,7 @@ fn check(snapshot: &Snapshot, tenant: &Tenant, name: &Name, profile: &IssuerProf
         required,
         leeway_seconds,
         access_tokens_only: _,
+        accept_sender_constrained: _,
     } = profile;
     let invalid = |text: &str| Err(Refusal::Invalid(text.to_owned()));
     check_url(url, "URL")?;

@@ -46,6 +46,8 @@ struct Shown {
     leeway_seconds: u32,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     access_tokens_only: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    accept_sender_constrained: bool,
     #[serde(default, skip_serializing)]
     secret: Option<Held>,
     #[serde(default, rename = "secret-from-env", skip_serializing)]
@@ -122,6 +124,7 @@ impl<'de> Deserialize<'de> for IssuerEntry {
             required,
             leeway_seconds,
             access_tokens_only,
+            accept_sender_constrained,
             secret,
             from_env,
         } = Shown::deserialize(deserializer)?;
@@ -146,6 +149,7 @@ impl<'de> Deserialize<'de> for IssuerEntry {
                 required,
                 leeway_seconds,
                 access_tokens_only,
+                accept_sender_constrained,
             },
             secret,
         })
@@ -165,6 +169,7 @@ fn shown<S: serde::Serializer>(profile: &IssuerProfile, serializer: S) -> Result
         required,
         leeway_seconds,
         access_tokens_only,
+        accept_sender_constrained,
     } = profile.clone();
     let shown = Shown {
         name: None,
@@ -179,6 +184,7 @@ fn shown<S: serde::Serializer>(profile: &IssuerProfile, serializer: S) -> Result
         required,
         leeway_seconds,
         access_tokens_only,
+        accept_sender_constrained,
         secret: None,
         from_env: None,
     };

@@ -25,6 +25,7 @@ pub(crate) fn trusted(url: &str, audience: &str, principal: PrincipalRule) -> Is
         required: BTreeMap::from([("org".parse().unwrap(), vec![Arc::from("ours")])]),
         leeway_seconds: 0,
         access_tokens_only: false,
+        accept_sender_constrained: false,
     }
 }
 

@@ -103,6 +103,9 @@ impl Trusted {
         expires: Timestamp,
     ) -> Result<VerifiedToken, TokenFailure> {
         let profile = self.profile();
+        if !profile.accept_sender_constrained && is_bound(claims) {
+            return Err(TokenFailure::SenderConstrained);
+        }
         required(profile, claims)?;
         let claim = principal(profile, claims)?;
         let subject = match text(claims, "sub")? {
@@ -125,6 +128,13 @@ impl Trusted {
             },
         })
     }
+}
+
+/// Whether a token is good only in the hands of whoever proves to have a key (RFC 8705, RFC 9449): taken without the
+/// proof, it would be worth as much to a thief. Introspection says it in `cnf`, and of DPoP in `token_type` too.
+fn is_bound(claims: &Value) -> bool {
+    let kind = claims.get("token_type").and_then(Value::as_str);
+    claims.get("cnf").is_some() || kind.is_some_and(|kind| kind.eq_ignore_ascii_case("dpop"))
 }
 
 /// Whether `aud`, a text or several, holds an audience of the issuer.

@@ -42,6 +42,8 @@ pub enum TokenFailure {
     NotYetValid,
     /// A claim is missing, of the wrong type, or not what the issuer was configured for.
     Claim,
+    /// It is bound to a key of its sender, which is not checked here.
+    SenderConstrained,
     /// Its issuer says that it is not active.
     Inactive,
     /// Its issuer can't be asked, and nothing is known from before.
@@ -64,6 +66,7 @@ impl TokenFailure {
             Self::Expired => "token_expired",
             Self::NotYetValid => "token_not_yet_valid",
             Self::Claim => "token_claim",
+            Self::SenderConstrained => "token_sender_constrained",
             Self::Inactive => "token_inactive",
             Self::IssuerUnavailable => "issuer_unavailable",
         }

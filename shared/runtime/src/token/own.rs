@@ -107,8 +107,13 @@ impl TokenSigner {
 
     /// A token. Claims that can't be written give an empty text, which opens nothing.
     pub fn sign(&self, claims: &OwnClaims) -> String {
-        let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": self.id}).to_string();
-        let Ok(claims) = serde_json::to_vec(&Wire::from(claims)) else {
+        self.sign_json("at+jwt", &self.id, &Wire::from(claims))
+    }
+
+    /// Any other JWT, by the name of the key that its readers know.
+    pub(crate) fn sign_json(&self, kind: &str, key_id: &str, claims: &impl Serialize) -> String {
+        let header = json!({"alg": "EdDSA", "typ": kind, "kid": key_id}).to_string();
+        let Ok(claims) = serde_json::to_vec(claims) else {
             return String::new();
         };
         let mut token = URL_SAFE_NO_PAD.encode(header);
@@ -119,6 +124,11 @@ impl TokenSigner {
         token.push_str(&signature);
         token
     }
+
+    /// The signature of bytes that are no token; they begin with what they are for.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.pair.sign(bytes).as_ref().to_vec()
+    }
 }
 
 impl fmt::Debug for TokenSigner {
@@ -128,7 +138,7 @@ impl fmt::Debug for TokenSigner {
 }
 
 /// The thumbprint of an Ed25519 key (RFC 7638, RFC 8037): `x` as base64url.
-pub(super) fn thumbprint(x: &str) -> String {
+pub(crate) fn thumbprint(x: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 

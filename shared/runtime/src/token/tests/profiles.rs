@@ -119,6 +119,23 @@ async fn a_token_that_was_made_for_something_else_is_refused() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_bound_to_its_sender_is_no_bearer_token_unless_its_issuer_is_to_be_taken_so() {
+    let bound = [
+        json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
+        json!({"cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}),
+        json!({"cnf": "anything"}),
+        json!({"token_type": "DPoP"}),
+    ];
+    for claims in bound {
+        let refused = present(|_| {}, claims.clone()).await;
+        assert_eq!(refused, Err(TokenFailure::SenderConstrained), "{claims}");
+        let taken = present(|profile| profile.accept_sender_constrained = true, claims.clone());
+        assert!(taken.await.is_ok(), "{claims}");
+    }
+    assert!(present(|_| {}, json!({"token_type": "Bearer"})).await.is_ok());
+}
+
+#[tokio::test]
 async fn required_claims_must_hold_one_of_their_texts() {
     let required = |path: &'static str| {
         move |profile: &mut IssuerProfile| {

@@ -168,6 +168,7 @@ pub(super) fn profile(verification: Verification) -> IssuerProfile {
         required: BTreeMap::new(),
         leeway_seconds: 0,
         access_tokens_only: false,
+        accept_sender_constrained: false,
     }
 }
 

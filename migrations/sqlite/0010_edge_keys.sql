@@ -1,0 +1,2 @@
+-- The public key by which an edge signs identity headers.
+ALTER TABLE edges ADD COLUMN identity_key TEXT;
