@@ -144,8 +144,14 @@ impl Tokens {
         } = settings;
         let fetcher = Fetcher::new(allowed_networks, roots)?;
         let remembered = Arc::new(Remembered::new(bound));
-        let introspection =
-            Introspection::new(fetcher.clone(), keyring, tasks.clone(), remembered.clone(), bound);
+        let introspection = Introspection::new(
+            fetcher.clone(),
+            keyring,
+            tasks.clone(),
+            remembered.clone(),
+            bound,
+            timing.answer,
+        );
         let this = Arc::new(Self {
             remembered,
             sources: RwLock::default(),

@@ -1,13 +1,16 @@
 //! Asking an issuer about an opaque token (RFC 7662): once at a time for each token, and remembered for a short while.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dashmap::{DashMap, mapref::entry::Entry};
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::timeout,
+};
 use turnpike_access::{
     id::{Name, Timestamp},
     issuer::Verification,
@@ -33,9 +36,11 @@ use crate::{
 const ACTIVE_SECONDS: i64 = 60;
 /// How long any other answer is, in seconds.
 const REFUSED_SECONDS: i64 = 10;
-/// The most tokens that one issuer is asked about at a time. One more is refused, so that an issuer that hangs holds
-/// up nobody else's.
-const AT_A_TIME: usize = 128;
+/// The most tokens that one issuer is asked about at a time.
+pub(super) const AT_A_TIME: usize = 128;
+/// The most tokens of one issuer that are under way, most of them waiting for their turn to be asked about. One more is
+/// refused at once, so that an issuer that hangs holds up nobody else's.
+pub(super) const UNDER_WAY: usize = 16 * 1024;
 /// What RFC 3986 leaves as it is.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -57,8 +62,23 @@ pub(super) struct Introspection {
     pub(super) remembered: Arc<Remembered<Arc<VerifiedToken>>>,
     refused: Remembered<TokenFailure>,
     flights: DashMap<Digest, watch::Receiver<Option<Outcome>>>,
-    permits: DashMap<(Name, Name), Arc<Semaphore>>,
+    lines: DashMap<(Name, Name), Line>,
     epoch: Epoch,
+    /// How long a token may be under way.
+    patience: Duration,
+}
+
+/// Where the tokens of one issuer wait for their turn.
+#[derive(Clone)]
+struct Line {
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+}
+
+/// A token's place in the line. It ends with the flight.
+struct Place {
+    _place: OwnedSemaphorePermit,
+    turns: Arc<Semaphore>,
 }
 
 /// A token and the issuer that is asked about it.
@@ -76,6 +96,7 @@ impl Introspection {
         tasks: Tasks,
         remembered: Arc<Remembered<Arc<VerifiedToken>>>,
         bound: usize,
+        patience: Duration,
     ) -> Self {
         Self {
             fetcher,
@@ -84,8 +105,9 @@ impl Introspection {
             remembered,
             refused: Remembered::new(bound),
             flights: DashMap::new(),
-            permits: DashMap::new(),
+            lines: DashMap::new(),
             epoch: Epoch::default(),
+            patience,
         }
     }
 
@@ -105,12 +127,12 @@ impl Introspection {
                 if let Some(known) = self.known(&key, &question, now) {
                     return known;
                 }
-                let permit = self
-                    .permit(&question.trusted)
+                let in_line = self
+                    .line_up(&question.trusted)
                     .ok_or(TokenFailure::IssuerUnavailable)?;
                 let (sender, receiver) = watch::channel(None);
                 place.insert(receiver.clone());
-                self.start(key, question, now, sender, permit);
+                self.start(key, question, now, sender, in_line);
                 receiver
             }
         };
@@ -123,7 +145,7 @@ impl Introspection {
 
     /// Forgets what is only held for issuers that are there no more.
     pub(super) fn keep(&self, still: impl Fn(&(Name, Name)) -> bool) {
-        self.permits.retain(|issuer, _| still(issuer));
+        self.lines.retain(|issuer, _| still(issuer));
     }
 
     /// What was answered while this one waited to ask.
@@ -137,13 +159,16 @@ impl Introspection {
             .then_some(Ok(token))
     }
 
-    fn permit(&self, trusted: &Trusted) -> Option<OwnedSemaphorePermit> {
+    fn line_up(&self, trusted: &Trusted) -> Option<Place> {
         let issuer = (trusted.tenant.clone(), trusted.issuer.name.clone());
-        let permits = self
-            .permits
-            .entry(issuer)
-            .or_insert_with(|| Arc::new(Semaphore::new(AT_A_TIME)));
-        permits.clone().try_acquire_owned().ok()
+        let line = self.lines.entry(issuer).or_insert_with(|| Line {
+            places: Arc::new(Semaphore::new(UNDER_WAY)),
+            turns: Arc::new(Semaphore::new(AT_A_TIME)),
+        });
+        Some(Place {
+            _place: line.places.clone().try_acquire_owned().ok()?,
+            turns: line.turns.clone(),
+        })
     }
 
     /// In a task of its own, so that whoever gave up waiting does not end it for the others.
@@ -153,7 +178,7 @@ impl Introspection {
         question: Question,
         now: Timestamp,
         sender: watch::Sender<Option<Outcome>>,
-        permit: OwnedSemaphorePermit,
+        in_line: Place,
     ) {
         let this = Arc::clone(self);
         self.tasks.spawn("token introspection", async move {
@@ -161,12 +186,12 @@ impl Introspection {
                 flights: &this.flights,
                 key,
             };
-            let _permit = permit;
             let shutdown = this.tasks.shutdown().clone();
             let outcome = tokio::select! {
-                outcome = this.call(&question, now) => outcome,
-                () = shutdown.cancelled() => Err(TokenFailure::IssuerUnavailable),
+                outcome = timeout(this.patience, this.call_in_turn(&in_line, &question, now)) => outcome,
+                () = shutdown.cancelled() => Ok(Err(TokenFailure::IssuerUnavailable)),
             };
+            let outcome = outcome.unwrap_or(Err(TokenFailure::IssuerUnavailable));
             match &outcome {
                 Ok(token) => {
                     this.remembered
@@ -180,6 +205,12 @@ impl Introspection {
             }
             sender.send_replace(Some(outcome));
         });
+    }
+
+    async fn call_in_turn(&self, in_line: &Place, question: &Question, now: Timestamp) -> Outcome {
+        let turn = in_line.turns.acquire().await;
+        let _turn = turn.map_err(|_| TokenFailure::IssuerUnavailable)?;
+        self.call(question, now).await
     }
 
     async fn call(&self, question: &Question, now: Timestamp) -> Outcome {

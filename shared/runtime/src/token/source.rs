@@ -33,6 +33,8 @@ pub(super) struct Timing {
     pub(super) debounce: Duration,
     /// How long a token waits for keys.
     pub(super) patience: Duration,
+    /// How long a token waits until its issuer was asked about it and has answered.
+    pub(super) answer: Duration,
 }
 
 impl Default for Timing {
@@ -44,6 +46,7 @@ impl Default for Timing {
             retry: Duration::from_secs(10),
             debounce: Duration::from_secs(10),
             patience: Duration::from_secs(2),
+            answer: Duration::from_secs(5),
         }
     }
 }

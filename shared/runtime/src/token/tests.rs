@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod attacks;
+mod crowd;
 mod examples;
 mod introspection;
 mod keys;

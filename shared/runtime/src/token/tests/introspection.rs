@@ -33,13 +33,13 @@ fn asked(server: &Server, keyring: &Keyring, tenant: &str) -> IssuerProfile {
     })
 }
 
-struct Setup {
-    server: Arc<Server>,
+pub(super) struct Setup {
+    pub(super) server: Arc<Server>,
     tokens: Arc<Tokens>,
     world: World,
 }
 
-async fn setup() -> Setup {
+pub(super) async fn setup() -> Setup {
     let (server, keyring) = (Server::start().await, keyring());
     let world = World::of(asked(&server, &keyring, "acme"));
     let tokens = tokens_with(TokenSettings::default(), keyring, QUICK);
@@ -51,17 +51,17 @@ async fn setup() -> Setup {
 }
 
 impl Setup {
-    async fn present(&self, text: &str) -> Result<Arc<VerifiedToken>, TokenFailure> {
+    pub(super) async fn present(&self, text: &str) -> Result<Arc<VerifiedToken>, TokenFailure> {
         let pending = self.tokens.prepare(&self.world.0, text, None)?;
         self.tokens.verify(pending, NOW).await
     }
 
-    fn says(&self, answer: impl ToString) {
+    pub(super) fn says(&self, answer: impl ToString) {
         self.server.says("/introspect", answer);
     }
 }
 
-fn active() -> Value {
+pub(super) fn active() -> Value {
     json!({"active": true, "sub": "alice", "aud": "api", "exp": NOW_SECONDS + 30, "iat": NOW_SECONDS - 5})
 }
 

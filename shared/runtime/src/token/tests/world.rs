@@ -229,6 +229,7 @@ pub(super) const QUICK: Timing = Timing {
     retry: Duration::from_millis(20),
     debounce: Duration::from_secs(3600),
     patience: SOON,
+    answer: SOON,
 };
 
 pub(super) fn keyring() -> Arc<Keyring> {
@@ -257,6 +258,8 @@ pub(super) struct Server {
     pub(super) gate: Semaphore,
     /// `authorization` and body of the last request.
     pub(super) last: Mutex<(String, String)>,
+    /// How often each body was sent.
+    pub(super) bodies: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Server {
@@ -269,6 +272,7 @@ impl Server {
             asked: AtomicUsize::new(0),
             gate: Semaphore::new(Semaphore::MAX_PERMITS / 2),
             last: Mutex::default(),
+            bodies: Mutex::default(),
         });
         let router = Router::new().fallback(answer).with_state(server.clone());
         Tasks::new(Shutdown::new()).spawn("issuer", async move {
@@ -302,6 +306,7 @@ async fn answer(State(server): State<Arc<Server>>, uri: Uri, headers: HeaderMap,
     let authorization = headers
         .get("authorization")
         .map(|value| value.to_str().unwrap().to_owned());
+    *server.bodies.lock().unwrap().entry(body.clone()).or_default() += 1;
     *server.last.lock().unwrap() = (authorization.unwrap_or_default(), body);
     let found = server.answers.lock().unwrap().get(uri.path()).cloned();
     let (status, text) = found.unwrap_or((StatusCode::NOT_FOUND, String::new()));
