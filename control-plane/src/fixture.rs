@@ -9,6 +9,7 @@ use turnpike_access::{
     digest::Peppers,
     grant::{Conditions, Effect, Grant, Subject},
     id::{Id, Name, Principal, Timestamp},
+    log::Position,
     pattern::Selector,
     snapshot::Snapshot,
     tenant::AccountProfile,
@@ -92,6 +93,15 @@ impl Core {
         commands: Vec<Command>,
     ) -> Result<Executed, ExecuteError> {
         self.ask(as_owner_of(ROOT), tenant, commands).await
+    }
+
+    /// Who was handed which credential's new key, by the log: actor and payload.
+    pub(crate) async fn handed_over(&self) -> Vec<(String, String)> {
+        let events = self.store.read(Position::ZERO, 10_000).await.unwrap().into_iter();
+        let handed = events.filter(|event| event.kind.as_ref() == "credential.handed_over");
+        handed
+            .map(|event| (event.origin.actor.to_string(), event.payload.to_string()))
+            .collect()
     }
 
     /// What readers see.

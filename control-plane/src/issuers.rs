@@ -24,6 +24,7 @@ pub(crate) fn start(
     let wanted = TokenSettings {
         cache_dir: Some(settings.data_dir.join("issuers")),
         allowed_networks: settings.issuer_networks.clone(),
+        keys_max_age: settings.issuer_keys_max_age,
         remembered: REMEMBERED,
         roots: Vec::new(),
     };

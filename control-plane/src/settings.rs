@@ -4,7 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
-use turnpike_runtime::{bus::nats::NatsSettings, keyring::Keyring, secret::Secret, telemetry};
+use turnpike_runtime::{
+    bus::nats::NatsSettings, keyring::Keyring, secret::Secret, telemetry, token::KeysMaxAge,
+};
 
 use crate::server::StartError;
 
@@ -78,6 +80,14 @@ pub struct Arguments {
     /// addresses on the internet and, over `http://`, this machine's own.
     #[arg(long, env = "TURNPIKE_ISSUER_NETWORKS", value_delimiter = ',')]
     pub issuer_networks: Vec<IpNet>,
+    /// How old the keys of an issuer that cannot be reached may become, such as 12h or 7d. Tokens that need older ones are
+    /// answered with "unavailable" until the issuer is back.
+    #[arg(long, env = "TURNPIKE_ISSUER_KEYS_MAX_AGE", default_value_t)]
+    pub issuer_keys_max_age: KeysMaxAge,
+    /// Private networks in which tenants' webhooks may be posted to, such as 10.1.0.0/16. Absent: addresses on the internet
+    /// and, over `http://`, this machine's own.
+    #[arg(long, env = "TURNPIKE_WEBHOOK_NETWORKS", value_delimiter = ',')]
+    pub webhook_networks: Vec<IpNet>,
     /// The one-time token for the first administrator. Absent: where there is none yet, a token is made and written
     /// to bootstrap.token in the data directory.
     #[arg(long, env = "TURNPIKE_BOOTSTRAP_TOKEN", hide_env_values = true)]
@@ -118,6 +128,10 @@ pub struct Settings {
     pub public_url: Option<Arc<str>>,
     /// Networks inside that issuers may be in.
     pub issuer_networks: Vec<IpNet>,
+    /// How old the keys of issuers may be.
+    pub issuer_keys_max_age: KeysMaxAge,
+    /// Networks inside that webhooks may be in.
+    pub webhook_networks: Vec<IpNet>,
     /// For the first administrator; without it one is made where it is needed.
     pub bootstrap_token: Option<Secret>,
     /// PEM files of certificate chain and private key.
@@ -143,6 +157,8 @@ impl Arguments {
             operations_listen,
             public_url,
             issuer_networks,
+            issuer_keys_max_age,
+            webhook_networks,
             bootstrap_token,
             tls_cert,
             tls_key,
@@ -174,6 +190,8 @@ impl Arguments {
             operations_listen,
             public_url: public_url.as_deref().map(check_url).transpose()?,
             issuer_networks,
+            issuer_keys_max_age,
+            webhook_networks,
             bootstrap_token,
             tls: tls_cert.zip(tls_key),
             allow_plaintext,

@@ -27,6 +27,7 @@ pub(crate) fn start(
         allowed_networks: settings.issuer_networks.clone(),
         roots: authorities,
         cache_dir: Some(settings.data_dir.join("issuers")),
+        keys_max_age: settings.issuer_keys_max_age,
         remembered: REMEMBERED,
     };
     let tokens = Tokens::new(wanted, keyring, tasks)?;

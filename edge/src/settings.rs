@@ -11,7 +11,7 @@ use std::{
 use clap::Parser;
 use ipnet::IpNet;
 use turnpike_access::id::Name;
-use turnpike_runtime::{bus::nats::NatsSettings, secret::Secret, telemetry};
+use turnpike_runtime::{bus::nats::NatsSettings, secret::Secret, telemetry, token::KeysMaxAge};
 
 use self::limits::Limits;
 use crate::audit::WhenFull;
@@ -102,6 +102,16 @@ pub struct Settings {
     #[arg(long, env = "TURNPIKE_ISSUER_NETWORKS", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub issuer_networks: Vec<IpNet>,
 
+    /// How old the keys of an issuer that cannot be reached may become, such as 12h or 7d. Tokens that need older ones are
+    /// answered with 503 until the issuer is back
+    #[arg(
+        long,
+        env = "TURNPIKE_ISSUER_KEYS_MAX_AGE",
+        value_name = "AGE",
+        default_value_t
+    )]
+    pub issuer_keys_max_age: KeysMaxAge,
+
     /// Threads that serve requests. Absent: one for each processor
     #[arg(long, env = "TURNPIKE_WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub worker_threads: Option<u16>,
@@ -188,6 +198,7 @@ impl Settings {
             ("spool-full", format!("{:?}", self.spool_full).to_lowercase()),
             ("trusted-proxies", networks(&self.trusted_proxies)),
             ("issuer-networks", networks(&self.issuer_networks)),
+            ("issuer-keys-max-age", self.issuer_keys_max_age.to_string()),
             ("worker-threads", self.threads().to_string()),
         ];
         all.extend(self.nats.effective());

@@ -75,6 +75,8 @@ pub(super) async fn control_plane(
         operations_listen: dev.admin_operations_listen,
         public_url: None,
         issuer_networks: Vec::new(),
+        issuer_keys_max_age: Default::default(),
+        webhook_networks: Vec::new(),
         bootstrap_token: Some(Secret::new(bootstrap_token)),
         tls: None,
         allow_plaintext: true,

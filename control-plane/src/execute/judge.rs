@@ -3,9 +3,10 @@
 use turnpike_access::{
     authenticate::{self, Caller},
     command::{Command, Permission},
+    credential::HandOver,
     decide::{self, Reason, decide},
     delegate,
-    id::{Name, Timestamp},
+    id::{Id, Name, Timestamp},
     ledger::Refusal,
     pattern::Resource,
     snapshot::Snapshot,
@@ -28,6 +29,13 @@ pub(super) fn judge(
     match (authority, command.permission()) {
         (Authority::System(_), _) => Ok("system".to_owned()),
         (Authority::BootstrapToken, None) if *tenant == Name::platform() => Ok("system".to_owned()),
+        // Whoever has the version before is who the new one is for.
+        (Authority::Credential(own), Some(_)) if is_own_pick_up(*own, command) => {
+            let credential = snapshot.credential(*own).ok_or(ExecuteError::Unauthenticated)?;
+            let caller = authenticate::admit(snapshot, credential, now)
+                .map_err(|_failure| ExecuteError::Unauthenticated)?;
+            Ok(actor(&caller, tenant))
+        }
         (Authority::Credential(id), Some(permission)) => {
             let credential = snapshot.credential(*id).ok_or(ExecuteError::Unauthenticated)?;
             let caller = authenticate::admit(snapshot, credential, now)
@@ -45,6 +53,10 @@ pub(super) fn judge(
             forbidden("platform.bootstrap", "tenant", tenant.as_str(), Reason::NoGrant),
         ),
     }
+}
+
+fn is_own_pick_up(own: Id, command: &Command) -> bool {
+    matches!(command, Command::HandOverCredential { id, by: HandOver::PickUp, .. } if *id == own)
 }
 
 /// What the caller may do itself, or by the teams that it administers; then it lends nothing that it has not got.

@@ -115,14 +115,14 @@ impl Services {
             signing,
             keyring,
         };
-        this.look_after(parts)?;
+        this.look_after(settings, parts)?;
         Ok(this)
     }
 
     /// Starts what is done to credentials and keys without anybody asking.
-    fn look_after(&self, parts: &Parts) -> Result<(), StartError> {
+    fn look_after(&self, settings: &Settings, parts: &Parts) -> Result<(), StartError> {
         let stop = || parts.serving.shutdown().token();
-        let fetcher = Fetcher::new(Vec::new(), Vec::new());
+        let fetcher = Fetcher::new(settings.webhook_networks.clone(), Vec::new());
         let upkeep = Upkeep {
             executor: self.executor.clone(),
             store: self.events.clone(),

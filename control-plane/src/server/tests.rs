@@ -28,6 +28,8 @@ fn settings(folder: &Path) -> Settings {
         operations_listen: "127.0.0.1:0".parse().unwrap(),
         public_url: None,
         issuer_networks: Vec::new(),
+        issuer_keys_max_age: Default::default(),
+        webhook_networks: Vec::new(),
         bootstrap_token: None,
         tls: None,
         allow_plaintext: false,

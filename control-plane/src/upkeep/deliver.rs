@@ -3,11 +3,17 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto_box::{PublicKey, aead::OsRng};
 use serde_json::json;
-use turnpike_access::{credential::Credential, id::Timestamp, snapshot::Snapshot, tenant::Delivery};
+use turnpike_access::{
+    command::Command,
+    credential::{Credential, HandOver},
+    id::Timestamp,
+    snapshot::Snapshot,
+    tenant::Delivery,
+};
 use turnpike_runtime::secret::Secret;
 
-use super::Upkeep;
-use crate::store::HeldKey;
+use super::{NotDone, Upkeep};
+use crate::{execute::ExecuteError, store::HeldKey};
 
 /// Half a minute: about how often it can be somebody's turn.
 const STEP: i64 = 30_000_000;
@@ -43,16 +49,31 @@ impl Upkeep {
             "owner": credential.owner.to_string(),
             "sealed": sealed,
         });
-        let credential = credential.id;
-        match self.fetcher.post_json(url, body.to_string()).await {
-            Ok(()) => match self.store.release_key(held.id).await {
-                Ok(_) => tracing::info!(%credential, "a new key was delivered"),
-                Err(error) => tracing::warn!(%credential, %error, "a delivered key is still held"),
-            },
-            Err(error) => {
-                tracing::warn!(%credential, %error, "a new key was not delivered; it is held and tried again");
-            }
+        let id = credential.id;
+        if let Err(error) = self.fetcher.post_json(url, body.to_string()).await {
+            tracing::warn!(credential = %id, %error, "a new key was not delivered; it is held and tried again");
+            return;
         }
+        match self.delivered(held, credential).await {
+            Ok(()) => tracing::info!(credential = %id, "a new key was delivered"),
+            Err(error) => tracing::warn!(credential = %id, %error, "a delivered key is still held"),
+        }
+    }
+
+    /// The event comes first: without it the key is posted once more, and so never handed over unheard of.
+    async fn delivered(&self, held: &HeldKey, credential: &Credential) -> Result<(), NotDone> {
+        let command = Command::HandOverCredential {
+            id: credential.id,
+            by: HandOver::Webhook,
+            since: credential.secret_since(),
+        };
+        match self.execute(&held.tenant, command).await {
+            // It was picked up, or taken from another control plane, while this one posted it.
+            Ok(()) | Err(NotDone::Execute(ExecuteError::Refused(_))) => {}
+            failed => return failed,
+        }
+        self.store.release_key(held.id).await?;
+        Ok(())
     }
 }
 

@@ -63,7 +63,7 @@ impl Upkeep {
     fn fate(&self, snapshot: &Snapshot, held: &HeldKey) -> Fate {
         let credential = snapshot.credential(held.credential);
         let is_dead = |one: &Credential| matches!(one.status, CredentialStatus::Revoked { .. });
-        let Some(credential) = credential.filter(|one| !is_dead(one)) else {
+        let Some(credential) = credential.filter(|one| !is_dead(one) && !one.handed_over) else {
             return Fate::Forgotten;
         };
         match key::open(&self.keyring, &self.peppers, held, credential) {

@@ -1,7 +1,5 @@
 //! The upkeep on a control plane's core, with its clock passed in.
 
-use axum::http::StatusCode;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use turnpike_access::{
     credential::{CredentialStatus, PresentedKey, Warning},
     id::Principal,
@@ -13,6 +11,8 @@ use crate::{
     fixture::{Core, ROOT, create_user, credential, id},
     store,
 };
+
+mod webhook;
 
 const KEY: &str = "key000000001";
 const DAY: i64 = 86_400;
@@ -202,66 +202,4 @@ async fn a_suspended_tenant_is_left_alone() {
     let before = core.snapshot().position();
     upkeep(&core, &keyring()).await.pass(clock::now()).await;
     assert_eq!(core.snapshot().position(), before);
-}
-
-#[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "a test's runtime ends with the test")]
-async fn a_new_key_is_posted_sealed_to_the_tenants_key_until_it_is_taken() {
-    let (sender, mut posted) = tokio::sync::mpsc::unbounded_channel::<String>();
-    let taken = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let receiver = {
-        let taken = taken.clone();
-        axum::routing::post(move |body: String| async move {
-            sender.send(body).unwrap();
-            let first = !taken.swap(true, std::sync::atomic::Ordering::SeqCst);
-            if first {
-                StatusCode::SERVICE_UNAVAILABLE
-            } else {
-                StatusCode::ACCEPTED
-            }
-        })
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/keys", listener.local_addr().unwrap());
-    let router = axum::Router::new().route("/keys", receiver);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-
-    let secret = crypto_box::SecretKey::generate(&mut crypto_box::aead::OsRng);
-    let mut policy = rotating(3_600);
-    if let Some(automatic) = &mut policy.automatic_rotation {
-        automatic.delivery = Delivery::Webhook {
-            url: url.into(),
-            public_key: STANDARD.encode(secret.public_key().as_bytes()).into(),
-        };
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let core = core(folder.path(), policy, "virtual-account:bot").await;
-    let keyring = keyring();
-    let upkeep = upkeep(&core, &keyring).await;
-    let now = clock::now();
-    upkeep.pass(now).await;
-    assert_eq!(
-        core.store.held_keys(None).await.unwrap().len(),
-        1,
-        "not taken: still held"
-    );
-    upkeep.pass(now.plus_seconds(30)).await;
-    assert_eq!(core.store.held_keys(None).await.unwrap(), [], "taken");
-    upkeep.pass(now.plus_seconds(60)).await;
-    let bodies = [posted.recv().await.unwrap(), posted.recv().await.unwrap()];
-    assert!(
-        posted.try_recv().is_err(),
-        "posted twice, as the first was not taken"
-    );
-    for body in bodies {
-        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(
-            (&body["credential"], &body["tenant"], &body["owner"]),
-            (&KEY.into(), &"platform".into(), &"virtual-account:bot".into())
-        );
-        let sealed = STANDARD.decode(body["sealed"].as_str().unwrap()).unwrap();
-        let opened = String::from_utf8(secret.unseal(&sealed).unwrap()).unwrap();
-        let presented = PresentedKey::parse(&opened).unwrap();
-        assert!(upkeep.peppers.verify(&held(&core, KEY).digest, &presented));
-    }
 }

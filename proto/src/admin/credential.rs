@@ -279,6 +279,8 @@ impl v1::Credential {
             warnings,
             decoy,
             suspension,
+            // What there is to know of it is in the log.
+            handed_over: _,
         } = credential;
         let (word, revoked, reason) = match status {
             CredentialStatus::Revoked { at, reason } => ("revoked", Some(*at), reason.to_string()),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::{
     alert::Alert,
-    credential::{Credential, Scope, Warning},
+    credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
@@ -97,6 +97,8 @@ pub enum Command {
         warning: Warning,
         due: Timestamp,
     },
+    /// The secret that a key got then, by Turnpike itself, goes to its owner, if it still has it and nobody has it yet.
+    HandOverCredential { id: Id, by: HandOver, since: Timestamp },
     /// Something that somebody should look at.
     RaiseAlert(Alert),
     /// An issuer to trust.
@@ -213,15 +215,13 @@ impl Command {
             | Self::RemoveTeamMember { team: name, .. } => ("teams.write", "team", name.to_string()),
             Self::CreateAccount { principal, .. }
             | Self::UpdateAccount { principal, .. }
-            | Self::DeleteAccount { principal } => (
-                accounts_write(principal),
-                principal.kind(),
-                principal.name().to_string(),
-            ),
+            | Self::DeleteAccount { principal } => account_write(principal),
             Self::IssueCredential(credential) => {
                 ("credentials.write", "credential", credential.id.to_string())
             }
-            Self::RotateCredential { id, .. } => ("credentials.rotate", "credential", id.to_string()),
+            Self::RotateCredential { id, .. } | Self::HandOverCredential { id, .. } => {
+                ("credentials.rotate", "credential", id.to_string())
+            }
             Self::SuspendCredential { id, .. } | Self::ResumeCredential { id } => {
                 ("credentials.suspend", "credential", id.to_string())
             }
@@ -273,9 +273,10 @@ fn tenant_update(from: &TenantSettings, to: &TenantSettings) -> &'static str {
     }
 }
 
-fn accounts_write(principal: &Principal) -> &'static str {
-    match principal {
+fn account_write(principal: &Principal) -> (&'static str, &'static str, String) {
+    let action = match principal {
         Principal::User(_) => "users.write",
         Principal::VirtualAccount(_) => "virtual-accounts.write",
-    }
+    };
+    (action, principal.kind(), principal.name().to_string())
 }

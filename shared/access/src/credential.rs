@@ -219,6 +219,9 @@ pub struct Credential {
     /// The last time that it was suspended, over or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspension: Option<Box<Suspension>>,
+    /// Its present secret, which Turnpike made by itself, was handed over.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub handed_over: bool,
 }
 
 /// A suspension of a credential.
@@ -239,6 +242,16 @@ pub struct Decoy {
     /// When it was first used, and the alert raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Timestamp>,
+}
+
+/// How a secret that Turnpike made by itself came to its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandOver {
+    /// It was picked up by whoever is the event's actor.
+    PickUp,
+    /// The tenant's webhook took it.
+    Webhook,
 }
 
 /// What the owner of a credential is warned of.
@@ -290,6 +303,7 @@ impl Credential {
             warnings: Vec::new(),
             decoy: None,
             suspension: None,
+            handed_over: false,
         }
     }
 
@@ -308,6 +322,14 @@ impl Credential {
     pub fn secret_since(&self) -> Timestamp {
         self.rotated.unwrap_or(self.created)
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[cfg(test)]

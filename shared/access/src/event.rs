@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alert::Alert,
-    credential::{Credential, Scope, Warning},
+    credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
@@ -107,6 +107,9 @@ pub enum Event {
         warning: Warning,
         due: Timestamp,
     },
+    /// The secret that Turnpike had made by itself for a key came to its owner.
+    #[serde(rename = "credential.handed_over.v1")]
+    CredentialHandedOver { id: Id, by: HandOver },
     /// Something happened that somebody should look at.
     #[serde(rename = "alert.raised.v1")]
     AlertRaised(Alert),

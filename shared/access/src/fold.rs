@@ -76,6 +76,7 @@ impl Snapshot {
             | Event::CredentialRevoked { .. }
             | Event::CredentialNarrowed { .. }
             | Event::CredentialWarned { .. }
+            | Event::CredentialHandedOver { .. }
             | Event::AlertRaised(_) => self.apply_to_credential(origin, event)?,
             Event::IssuerCreated { .. }
             | Event::IssuerUpdated { .. }

@@ -111,6 +111,7 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::NarrowCredential { .. }
         | Command::RevokeCredentials { .. }
         | Command::WarnOfCredential { .. }
+        | Command::HandOverCredential { .. }
         | Command::RaiseAlert(_)) => credential::handle(snapshot, tenant, now, credential),
         issuer @ (Command::CreateIssuer { .. }
         | Command::UpdateIssuer { .. }

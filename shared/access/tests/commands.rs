@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::{collection::vec, prelude::*};
 use turnpike_access::{
     command::Command,
-    credential::Credential,
+    credential::{Credential, HandOver},
     grant::{Effect, Grant},
     id::{Id, Name, Principal, Timestamp},
     model::{Catalogue, Fallback, ModelProfile, Prices, ProviderKind, ProviderProfile},
@@ -168,7 +168,12 @@ fn on_people(dice: &mut Dice<'_>, tenant: &Name) -> Command {
 fn on_credential(dice: &mut Dice<'_>, tenant: &Name) -> Command {
     let id = dice.id(tenant);
     let reason: Arc<str> = Arc::from("because");
-    match dice.below(7) {
+    match dice.below(8) {
+        4 => Command::HandOverCredential {
+            id,
+            by: HandOver::PickUp,
+            since: dice.moment(),
+        },
         0 => Command::RotateCredential {
             id,
             digest: peppers().digest(id, &secret(id, 1)).unwrap(),

@@ -7,7 +7,7 @@ use turnpike_access::{
     authenticate::{AuthFailure, Caller, admit},
     choose::{ModelRequest, choose},
     command::{Command, Holders},
-    credential::{Credential, CredentialStatus, Decoy},
+    credential::{Credential, CredentialStatus, Decoy, HandOver},
     grant::{Effect, Grant},
     id::{Id, Name, Principal},
     ledger::Refusal,
@@ -355,4 +355,37 @@ fn of_two_who_rotate_for_the_same_reason_the_second_is_too_late() {
     let digest = of(PRINCIPALS[2], 1).digest;
     assert_eq!(perform(&mut history, rotate(digest.clone())), Ok(1));
     assert_eq!(perform(&mut history, rotate(digest)), Err(Refusal::Changed));
+}
+
+#[test]
+fn a_secret_is_handed_over_once_and_anew_after_each_rotation() {
+    let mut history = History::of(&[]);
+    perform(&mut history, Command::IssueCredential(of(PRINCIPALS[2], 1))).unwrap();
+    let since = |history: &History| history.snapshot.credential(id(1)).unwrap().secret_since();
+    let hand_over = |history: &mut History, since| {
+        let by = HandOver::PickUp;
+        perform(history, Command::HandOverCredential { id: id(1), by, since })
+    };
+    for _ in 0..2 {
+        let now = since(&history);
+        let too_early = hand_over(&mut history, now.plus_seconds(-1));
+        assert_eq!(too_early, Err(Refusal::Changed), "the secret of before");
+        assert_eq!(hand_over(&mut history, now), Ok(1));
+        assert_eq!(
+            hand_over(&mut history, now),
+            Err(Refusal::Changed),
+            "somebody has it"
+        );
+        let rotate = Command::RotateCredential {
+            id: id(1),
+            digest: of(PRINCIPALS[2], 1).digest,
+            previous_until: START.plus_seconds(600),
+            since: None,
+        };
+        perform(&mut history, rotate).unwrap();
+    }
+    let reason = "leaked".into();
+    perform(&mut history, Command::RevokeCredential { id: id(1), reason }).unwrap();
+    let now = since(&history);
+    assert!(matches!(hand_over(&mut history, now), Err(Refusal::NotNow(_))));
 }

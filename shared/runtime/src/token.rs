@@ -29,10 +29,12 @@ use self::{
     fetch::Fetcher,
     introspect::{Introspection, Question},
     remember::{Digest, Epoch, Remembered, Since, digest},
-    source::{Means, Place, Source, Timing},
+    source::{Means, Place, Source},
+    timing::Timing,
 };
 use crate::{keyring::Keyring, secret::Secret, task::Tasks};
 
+mod age;
 mod claims;
 mod disk;
 mod failure;
@@ -43,7 +45,9 @@ pub mod own;
 mod pick;
 mod remember;
 mod source;
+mod timing;
 
+pub use age::KeysMaxAge;
 pub use failure::{TokenFailure, TokenSetupError};
 pub use introspect::issuer_purpose;
 
@@ -56,6 +60,8 @@ pub struct TokenSettings {
     pub allowed_networks: Vec<IpNet>,
     /// The most tokens that are remembered.
     pub remembered: usize,
+    /// How old fetched keys may become while their issuer cannot be reached.
+    pub keys_max_age: KeysMaxAge,
     /// Authorities beside the system's, in DER.
     pub roots: Vec<CertificateDer<'static>>,
 }
@@ -140,6 +146,7 @@ impl Tokens {
             cache_dir,
             allowed_networks,
             remembered: bound,
+            keys_max_age,
             roots,
         } = settings;
         let fetcher = Fetcher::new(allowed_networks, roots)?;
@@ -161,6 +168,7 @@ impl Tokens {
                 disk: Disk::new(cache_dir),
                 tasks: tasks.clone(),
                 timing,
+                keys_max_age,
             },
             wake: Arc::default(),
             followed: Mutex::default(),
@@ -251,9 +259,8 @@ impl Tokens {
         // The epoch is read before the keys: if they change meanwhile, the token is not remembered under the new ones.
         let judge = || {
             let since = source.epoch.now();
-            let verdict = source
-                .keys()?
-                .verify(header.algorithm, header.key.as_deref(), signed, signature);
+            let keys = source.keys().ok()?;
+            let verdict = keys.verify(header.algorithm, header.key.as_deref(), signed, signature);
             (verdict != Err(TokenFailure::KeyUnknown)).then(|| verdict.map(|()| since))
         };
         if let Some(verdict) = judge() {
@@ -261,10 +268,7 @@ impl Tokens {
         }
         let wake = self.wake.clone();
         let verdict = source.demand(&self.means, move || wake.notify_one(), judge).await;
-        verdict.unwrap_or_else(|| match source.keys() {
-            Some(_) => Err(TokenFailure::KeyUnknown),
-            None => Err(TokenFailure::IssuerUnavailable),
-        })
+        verdict.unwrap_or_else(|| Err(source.keys().err().unwrap_or(TokenFailure::KeyUnknown)))
     }
 
     /// Takes note of a snapshot: fetches the keys of new issuers ahead and drops those of removed ones. Costs a look
@@ -304,7 +308,7 @@ impl Tokens {
         for (place, ()) in wanted {
             sources
                 .entry(place)
-                .or_insert_with_key(|place| Arc::new(Source::new(place.clone())));
+                .or_insert_with_key(|place| self.means.source(place));
         }
         drop(sources);
         self.introspection.keep(|(tenant, issuer): &(Name, Name)| {
@@ -333,7 +337,7 @@ impl Tokens {
         let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
         let source = sources
             .entry(place)
-            .or_insert_with_key(|place| Arc::new(Source::new(place.clone())));
+            .or_insert_with_key(|place| self.means.source(place));
         source.clone()
     }
 

@@ -146,14 +146,9 @@ impl v1::credential_service_server::CredentialService for Administration {
             call.may_itself(&id)?;
         }
         let credential = find(&call, &call.snapshot, parsed)?;
-        let taken = self.take_held(credential).await?;
-        let key = taken.ok_or_else(|| Failure::not_found("key to pick up for credential", &id))?;
-        tracing::info!(credential = %parsed, by = %call.actor()?, "a key was picked up");
-        Ok(Response::new(v1::SecretResponse {
-            key: key.expose().to_owned(),
-            credential: Some(v1::Credential::at(credential, call.now)),
-            receipt: None,
-        }))
+        let taken = self.take_held(&call, credential).await?;
+        let (key, written) = taken.ok_or_else(|| Failure::not_found("key to pick up for credential", &id))?;
+        with_key(&call, written, parsed, &key)
     }
 
     async fn report_leak(&self, request: Request<v1::ReportLeakRequest>) -> Answer<v1::ReportLeakResponse> {

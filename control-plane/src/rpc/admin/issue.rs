@@ -3,13 +3,19 @@
 use std::sync::Arc;
 
 use turnpike_access::{
-    credential::Credential,
+    command::Command,
+    credential::{Credential, HandOver},
     digest::KeyDigest,
     id::{Id, Name, Principal, Timestamp},
+    ledger::Refusal,
 };
+use turnpike_proto::admin::Write;
 use turnpike_runtime::{random, secret::Secret};
 
-use super::Administration;
+use super::{
+    Administration,
+    call::{Call, Written},
+};
 use crate::{execute::ExecuteError, key, rpc::status::Failure};
 
 impl Administration {
@@ -36,15 +42,28 @@ impl Administration {
         Ok((key, credential))
     }
 
-    /// Takes the held key of a credential: whoever comes second finds none.
-    pub(super) async fn take_held(&self, credential: &Credential) -> Result<Option<Secret>, Failure> {
+    /// Takes the held key of a credential. It is the event in the log that hands it over: whoever comes second finds none.
+    pub(super) async fn take_held(
+        &self,
+        call: &Call,
+        credential: &Credential,
+    ) -> Result<Option<(Secret, Written)>, Failure> {
         for held in self.events.held_keys(Some(credential.id)).await? {
             let current = key::open(&self.keyring, &self.peppers, &held, credential)?;
-            if let Some(key) = current
-                && self.events.release_key(held.id).await?
-            {
-                return Ok(Some(key));
+            let Some(key) = current else { continue };
+            let command = Command::HandOverCredential {
+                id: credential.id,
+                by: HandOver::PickUp,
+                since: credential.secret_since(),
+            };
+            let written = match call.write(vec![command], Write::default()).await {
+                Err(Failure::Execute(ExecuteError::Refused(Refusal::Changed))) => return Ok(None),
+                written => written?,
+            };
+            if let Err(error) = self.events.release_key(held.id).await {
+                tracing::warn!(credential = %credential.id, %error, "a key that was picked up is still held, for nobody");
             }
+            return Ok(Some((key, written)));
         }
         Ok(None)
     }

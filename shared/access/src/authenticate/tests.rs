@@ -40,71 +40,61 @@ fn event(snapshot: &mut Snapshot, event: &Event) {
     snapshot.fold(&next).unwrap();
 }
 
+fn alive(number: u128, owner: &str) -> Credential {
+    let id = Id::from_random(number);
+    let tenant: Name = "acme".parse().unwrap();
+    let made = (NOW, "system".into());
+    Credential::new(id, tenant, owner.parse().unwrap(), digest(2, id, RIGHT), made)
+}
+
 /// A credential in each state that there is, all with the same secret, and what the right secret comes to.
 fn credentials() -> Vec<(Credential, Option<AuthFailure>)> {
-    let alive = |number: u128, owner: &str| {
-        let id = Id::from_random(number);
-        let tenant: Name = "acme".parse().unwrap();
-        Credential::new(
-            id,
-            tenant,
-            owner.parse().unwrap(),
-            digest(2, id, RIGHT),
-            (NOW, "system".into()),
-        )
-    };
     let of_alice = |number| alive(number, "user:alice");
+    let (suspended, revoked, expired, decoy) = (of_alice(2), of_alice(3), of_alice(4), of_alice(5));
+    let (old_pepper, rotated) = (of_alice(7), of_alice(8));
     let previous = PreviousVersion {
-        digest: digest(2, Id::from_random(8), RIGHT),
+        digest: digest(2, rotated.id, RIGHT),
         until: NOW.plus_seconds(60),
     };
-    let old = of_alice(7);
+    let dead = CredentialStatus::Revoked {
+        at: NOW,
+        reason: "leaked".into(),
+    };
+    let with = |status, held| Credential { status, ..held };
     vec![
         (of_alice(1), None),
         (
-            Credential {
-                status: CredentialStatus::Suspended,
-                ..of_alice(2)
-            },
+            with(CredentialStatus::Suspended, suspended),
             Some(AuthFailure::Suspended),
         ),
-        (
-            Credential {
-                status: CredentialStatus::Revoked {
-                    at: NOW,
-                    reason: "leaked".into(),
-                },
-                ..of_alice(3)
-            },
-            Some(AuthFailure::Revoked),
-        ),
+        (with(dead, revoked), Some(AuthFailure::Revoked)),
         (
             Credential {
                 expires: Some(NOW),
-                ..of_alice(4)
+                ..expired
             },
             Some(AuthFailure::Expired),
         ),
         (
             Credential {
                 decoy: Some(Decoy::default()),
-                ..of_alice(5)
+                ..decoy
             },
             Some(AuthFailure::Decoy),
         ),
         (alive(6, "user:gone"), Some(AuthFailure::OwnerDeactivated)),
         (
             Credential {
-                digest: digest(1, old.id, RIGHT),
-                ..old
+                digest: digest(1, old_pepper.id, RIGHT),
+                ..old_pepper
             },
             None,
         ),
         (
             Credential {
-                digest: digest(2, Id::from_random(8), WRONG),
+                digest: digest(2, rotated.id, WRONG),
                 previous: Some(Box::new(previous)),
-                ..of_alice(8)
+                ..rotated
             },
             None,
         ),

@@ -24,6 +24,7 @@ impl Snapshot {
                     }));
                     held.rotated = Some(origin.time);
                     held.warnings.clear();
+                    held.handed_over = false;
                 })?;
             }
             Event::CredentialSuspended { id, reason } => {
@@ -60,6 +61,9 @@ impl Snapshot {
                         held.warnings.push(warning);
                     }
                 })?;
+            }
+            Event::CredentialHandedOver { id, .. } => {
+                self.change_credential(origin, id, |held| held.handed_over = true)?;
             }
             Event::AlertRaised(alert) => self.raise(origin, alert.credential)?,
             _ => return Err(Missing("credential")),

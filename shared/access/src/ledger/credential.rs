@@ -27,13 +27,7 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
             previous_until,
             since,
         } => {
-            let held = find(id)?;
-            if is_revoked(held) {
-                return Err(dead());
-            }
-            if since.is_some_and(|since| since != held.secret_since()) {
-                return Err(Refusal::Changed);
-            }
+            living(find(id)?, since)?;
             Ok(vec![Event::CredentialRotated {
                 id,
                 digest,
@@ -51,19 +45,17 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
             Ok(revocations(std::iter::once(find(id)?.as_ref()), &reason))
         }
         Command::RevokeCredentials { of, reason } => revoke_all(snapshot, tenant, &of, &reason),
-        Command::NarrowCredential { id, scope, expires } => {
-            let held = find(id)?;
-            if is_revoked(held) {
-                return Err(dead());
-            }
-            narrow(held, scope, expires)
-        }
+        Command::NarrowCredential { id, scope, expires } => narrow(living(find(id)?, None)?, scope, expires),
         Command::WarnOfCredential { id, warning, due } => {
             let held = find(id)?;
             let needed = !is_revoked(held) && !held.warnings.contains(&warning);
             let warned = needed.then_some(Event::CredentialWarned { id, warning, due });
             Ok(warned.into_iter().collect())
         }
+        Command::HandOverCredential { id, by, since } => match living(find(id)?, Some(since))?.handed_over {
+            true => Err(Refusal::Changed),
+            false => Ok(vec![Event::CredentialHandedOver { id, by }]),
+        },
         Command::RaiseAlert(alert) => {
             let held = alert.credential.map(find).transpose()?;
             raise(held.map(AsRef::as_ref), alert)
@@ -74,6 +66,17 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
 
 fn dead() -> Refusal {
     Refusal::NotNow("the credential is revoked, and stays so; create another".to_owned())
+}
+
+/// A credential that is not revoked, and has the secret still that it got then.
+fn living(held: &Credential, since: Option<Timestamp>) -> Result<&Credential, Refusal> {
+    if is_revoked(held) {
+        return Err(dead());
+    }
+    match since.is_some_and(|since| since != held.secret_since()) {
+        true => Err(Refusal::Changed),
+        false => Ok(held),
+    }
 }
 
 fn suspend(held: &Credential, reason: Arc<str>) -> Handled {

@@ -48,6 +48,8 @@ pub enum TokenFailure {
     Inactive,
     /// Its issuer can't be asked, and nothing is known from before.
     IssuerUnavailable,
+    /// Its issuer can't be asked, and the keys known from before are older than is allowed.
+    KeysStale,
 }
 
 impl TokenFailure {
@@ -69,12 +71,13 @@ impl TokenFailure {
             Self::SenderConstrained => "token_sender_constrained",
             Self::Inactive => "token_inactive",
             Self::IssuerUnavailable => "issuer_unavailable",
+            Self::KeysStale => "issuer_keys_stale",
         }
     }
 
     /// Whether the token may be good: nobody could say.
     pub fn is_unavailable(self) -> bool {
-        self == Self::IssuerUnavailable
+        matches!(self, Self::IssuerUnavailable | Self::KeysStale)
     }
 }
 

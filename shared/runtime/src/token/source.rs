@@ -8,48 +8,16 @@ use std::{
 
 use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
-use turnpike_access::{issuer::Verification, jws};
+use turnpike_access::{id::Timestamp, issuer::Verification, jws};
 
 use super::{
+    KeysMaxAge, Timing, TokenFailure,
     disk::Disk,
     fetch::{Answer, FetchError, Fetcher},
     keys::KeySet,
     remember::Epoch,
 };
-use crate::task::Tasks;
-
-/// How often keys are fetched. Of a struct, so that tests need not wait.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
-    /// Where the answer does not say how long it may be kept.
-    pub(super) refresh: Duration,
-    /// At most this often, whatever the answer says.
-    pub(super) shortest: Duration,
-    /// At least this often, whatever the answer says.
-    pub(super) longest: Duration,
-    /// After a failure; it doubles with each.
-    pub(super) retry: Duration,
-    /// The time between two fetches that tokens cause.
-    pub(super) debounce: Duration,
-    /// How long a token waits for keys.
-    pub(super) patience: Duration,
-    /// How long a token waits until its issuer was asked about it and has answered.
-    pub(super) answer: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            refresh: Duration::from_secs(300),
-            shortest: Duration::from_secs(60),
-            longest: Duration::from_secs(900),
-            retry: Duration::from_secs(10),
-            debounce: Duration::from_secs(10),
-            patience: Duration::from_secs(2),
-            answer: Duration::from_secs(5),
-        }
-    }
-}
+use crate::{clock, task::Tasks};
 
 /// Where keys are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,6 +69,21 @@ pub(super) struct Means {
     pub(super) disk: Disk,
     pub(super) tasks: Tasks,
     pub(super) timing: Timing,
+    pub(super) keys_max_age: KeysMaxAge,
+}
+
+impl Means {
+    /// A source that has nothing yet but what stands in its place.
+    pub(super) fn source(&self, place: &Place) -> Arc<Source> {
+        Arc::new(Source::new(place.clone(), self.keys_max_age))
+    }
+}
+
+/// Keys in use, and when they were fetched; those that were given do not age.
+#[derive(Debug, Clone)]
+struct Held {
+    keys: Arc<KeySet>,
+    fetched: Option<Timestamp>,
 }
 
 /// The keys at one place, shared by all issuers that have them there.
@@ -108,7 +91,8 @@ pub(super) struct Means {
 pub(super) struct Source {
     place: Place,
     pub(super) epoch: Epoch,
-    keys: RwLock<Option<Arc<KeySet>>>,
+    keys: RwLock<Option<Held>>,
+    max_age: KeysMaxAge,
     state: Mutex<State>,
     /// Sent to when keys came, or a fetch ended without.
     news: watch::Sender<u64>,
@@ -124,9 +108,12 @@ struct State {
 }
 
 impl Source {
-    pub(super) fn new(place: Place) -> Self {
+    fn new(place: Place, max_age: KeysMaxAge) -> Self {
         let given = match &place {
-            Place::Given(jwks) => Some(Arc::new(KeySet::parse(jwks.as_bytes()).unwrap_or_default())),
+            Place::Given(jwks) => Some(Held {
+                keys: Arc::new(KeySet::parse(jwks.as_bytes()).unwrap_or_default()),
+                fetched: None,
+            }),
             _ => None,
         };
         let state = State {
@@ -140,13 +127,25 @@ impl Source {
             place,
             epoch: Epoch::default(),
             keys: RwLock::new(given),
+            max_age,
             state: Mutex::new(state),
             news: watch::Sender::new(0),
         }
     }
 
-    pub(super) fn keys(&self) -> Option<Arc<KeySet>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The keys to verify with.
+    ///
+    /// # Errors
+    /// There are none, or they are older than is allowed.
+    pub(super) fn keys(&self) -> Result<Arc<KeySet>, TokenFailure> {
+        let held = self.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Held { keys, fetched } = held.ok_or(TokenFailure::IssuerUnavailable)?;
+        let age = fetched.map(|fetched| clock::now().as_micros().saturating_sub(fetched.as_micros()));
+        let longest = i64::try_from(self.max_age.get().as_micros()).unwrap_or(i64::MAX);
+        match age.is_some_and(|age| age > longest) {
+            true => Err(TokenFailure::KeysStale),
+            false => Ok(keys),
+        }
     }
 
     /// When it is to be fetched next, if it ever is.
@@ -220,22 +219,23 @@ impl Source {
     async fn fetch(&self, means: &Means) {
         let Some(name) = self.place.url() else { return };
         let first = !std::mem::replace(&mut self.state().read_disk, true);
-        if first && let Some(keys) = self.stored(means, &name).await {
-            self.hold(keys);
+        if first && let Some((keys, fetched)) = self.stored(means, &name).await {
+            self.hold(keys, fetched);
         }
+        let asked = clock::now();
         match self.ask(&means.fetcher).await {
             Ok((keys, answer)) => {
-                self.hold(keys);
+                self.hold(keys, asked);
                 let age = answer.max_age.unwrap_or(means.timing.refresh);
                 let age = age.clamp(means.timing.shortest, means.timing.longest);
                 self.schedule(|state| {
                     state.failures = 0;
                     age
                 });
-                means.disk.write(&means.tasks, name, answer.body).await;
+                means.disk.write(&means.tasks, name, asked, answer.body).await;
             }
             Err(error) => {
-                let has_keys = self.keys().is_some();
+                let has_keys = self.keys().is_ok();
                 tracing::warn!(source = name, %error, has_keys, "the keys of an issuer can't be fetched");
                 let timing = means.timing;
                 self.schedule(|state| {
@@ -249,9 +249,10 @@ impl Source {
         }
     }
 
-    async fn stored(&self, means: &Means, name: &str) -> Option<KeySet> {
-        let text = means.disk.read(&means.tasks, name.to_owned()).await?;
-        KeySet::parse(&text).ok().filter(|keys| !keys.is_empty())
+    async fn stored(&self, means: &Means, name: &str) -> Option<(KeySet, Timestamp)> {
+        let (text, fetched) = means.disk.read(&means.tasks, name.to_owned()).await?;
+        let keys = KeySet::parse(&text).ok().filter(|keys| !keys.is_empty())?;
+        Some((keys, fetched))
     }
 
     async fn ask(&self, fetcher: &Fetcher) -> Result<(KeySet, Answer), SourceError> {
@@ -270,14 +271,18 @@ impl Source {
     }
 
     /// Takes a set into use. What a vanished key signed is verified anew.
-    fn hold(&self, keys: KeySet) {
+    fn hold(&self, keys: KeySet, fetched: Timestamp) {
         let keys = Arc::new(keys);
+        let held = Held {
+            keys: keys.clone(),
+            fetched: Some(fetched),
+        };
         let before = self
             .keys
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .replace(keys.clone());
-        if before.is_some_and(|before| !before.is_within(&keys)) {
+            .replace(held);
+        if before.is_some_and(|before| !before.keys.is_within(&keys)) {
             self.epoch.raise();
         }
         self.news.send_modify(|count| *count = count.wrapping_add(1));

@@ -1,5 +1,6 @@
 //! A key that Turnpike made by itself is handed out once, to its owner or to whoever may rotate it.
 
+use futures::future::join_all;
 use turnpike_access::digest::Peppers;
 use turnpike_proto::admin::v1::virtual_account_service_client::VirtualAccountServiceClient;
 use turnpike_runtime::{clock, token::fetch::Fetcher};
@@ -91,5 +92,35 @@ async fn the_owner_picks_its_new_key_up_once_with_the_old_one_and_nobody_else_ma
     assert!(
         served.pick_up(&served.root, &other_id).await.is_ok(),
         "an administrator"
+    );
+    let told = |actor: &str, id: &str| (actor.to_owned(), format!(r#"{{"by":"pick_up","id":"{id}"}}"#));
+    assert_eq!(
+        served.core.handed_over().await,
+        [
+            told("virtual-account:bot", &bot_id),
+            told("user:admin", &other_id)
+        ],
+        "each is an event, and so is nothing else"
+    );
+}
+
+#[tokio::test]
+async fn of_many_who_pick_a_key_up_at_once_one_gets_it() {
+    let served = served().await;
+    let bot = served.application("bot").await;
+    let id = bot.credential.unwrap().id;
+    served.rotate_by_itself().await;
+    let all = join_all((0..8).map(|_| served.pick_up(&bot.key, &id))).await;
+    let (got, refused): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
+    assert_eq!(got.len(), 1);
+    assert!(
+        refused.iter().all(|refused| *refused == Err(Code::NotFound)),
+        "{refused:?}"
+    );
+    assert_eq!(served.core.handed_over().await.len(), 1);
+    assert_eq!(
+        served.core.store.held_keys(None).await.unwrap(),
+        [],
+        "nothing is left of it"
     );
 }

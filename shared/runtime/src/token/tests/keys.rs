@@ -1,6 +1,6 @@
 //! Keys over HTTP: ahead of the first token, through rotations and outages, from disk, and never from inside.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use futures::future::join_all;
@@ -11,7 +11,7 @@ use turnpike_access::{
 };
 
 use super::{
-    super::{TokenFailure, TokenSettings, Tokens, source::Timing},
+    super::{Timing, TokenFailure, TokenSettings, Tokens},
     world::{
         NOW, Pair, QUICK, Server, World, claims, claims_with, eventually, keyring, profile, tokens,
         tokens_with,
@@ -235,6 +235,57 @@ async fn keys_on_disk_serve_a_process_that_starts_during_an_outage() {
     assert_eq!(
         present(&start(), &world, &text).await,
         Err(TokenFailure::IssuerUnavailable)
+    );
+}
+
+/// When the keys in a file of the cache were fetched, made so much earlier.
+fn age(file: &Path, seconds: i64) {
+    let content = fs::read_to_string(file).unwrap();
+    let (first, keys) = content.split_once('\n').unwrap();
+    let (source, fetched) = first.rsplit_once('\t').unwrap();
+    let earlier = fetched.parse::<i64>().unwrap() - seconds * 1_000_000;
+    fs::write(file, format!("{source}\t{earlier}\n{keys}")).unwrap();
+}
+
+#[tokio::test]
+async fn keys_that_grew_too_old_during_an_outage_are_believed_no_more_and_the_refusal_says_so() {
+    let (server, pair) = (Server::start().await, Pair::p256());
+    let folder = tempfile::tempdir().unwrap();
+    server.says("/keys", jwks(&[(&pair, "k")]));
+    let start = || {
+        let settings = TokenSettings {
+            cache_dir: Some(folder.path().to_owned()),
+            keys_max_age: "2h".parse().unwrap(),
+            ..TokenSettings::default()
+        };
+        tokens_with(settings, keyring(), QUICK)
+    };
+    let (world, text) = (world(&server), pair.token(Algorithm::ES256, "k", &claims()));
+    assert!(present(&start(), &world, &text).await.is_ok());
+    let stored = || {
+        let mut files = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        files.find(|path| path.extension().is_some_and(|end| end == "jwks"))
+    };
+    eventually(|| stored().is_some()).await;
+    let file = stored().unwrap();
+
+    server.answers("/keys", StatusCode::BAD_GATEWAY, "");
+    age(&file, 3_600);
+    assert!(present(&start(), &world, &text).await.is_ok());
+    age(&file, 3_600 + 60);
+    let tokens = start();
+    let failure = present(&tokens, &world, &text).await.unwrap_err();
+    assert_eq!(failure, TokenFailure::KeysStale);
+    assert!(failure.is_unavailable() && failure.as_str() == "issuer_keys_stale");
+
+    server.says("/keys", jwks(&[(&pair, "k")]));
+    let asked = server.count();
+    server.asked(asked + 1).await;
+    assert!(
+        present(&tokens, &world, &text).await.is_ok(),
+        "the issuer is back"
     );
 }
 

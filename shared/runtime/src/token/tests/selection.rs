@@ -153,9 +153,11 @@ fn failures_have_words_of_their_own() {
         NotYetValid,
         Claim,
         Inactive,
+        SenderConstrained,
         IssuerUnavailable,
+        KeysStale,
     ];
     let words: std::collections::BTreeSet<_> = all.iter().map(|one| one.as_str()).collect();
     assert_eq!(words.len(), all.len());
-    assert_eq!(all.iter().filter(|one| one.is_unavailable()).count(), 1);
+    assert_eq!(all.iter().filter(|one| one.is_unavailable()).count(), 2);
 }
