@@ -18,10 +18,10 @@ use std::{
 use opentelemetry::metrics::Counter;
 use tokio::sync::Notify;
 use turnpike_access::audit::AuditRecord;
-use turnpike_proto::audit::v1::Record;
+use turnpike_proto::audit::write;
 use turnpike_runtime::telemetry::metrics;
 
-use self::lane::Lane;
+use self::{frame::Payload, lane::Lane};
 pub use self::{open::Opened, recover::Report};
 
 mod frame;
@@ -112,10 +112,10 @@ impl Audit {
     /// The record is not written. With [`WhenFull::Drop`] a record for which there is no room is counted, and that is
     /// not an error.
     pub fn record(&self, record: &AuditRecord) -> Result<(), Unrecorded> {
-        self.append(&Record::from(record))
+        self.append(&|out| write(record, out))
     }
 
-    fn append(&self, record: &Record) -> Result<(), Unrecorded> {
+    fn append(&self, record: Payload<'_>) -> Result<(), Unrecorded> {
         if self.used.load(Ordering::Relaxed) >= self.max_bytes {
             self.dropped.add(1, &[]);
             return match self.when_full {

@@ -1,7 +1,7 @@
 //! `turnpike.audit.v1`: how audit records reach the control plane.
 //!
-//! Every request of an edge is written this way before its response ends, so that writing copies each text once
-//! and does nothing else.
+//! Every request of an edge is written this way before its response ends, so that writing ([`write()`]) copies each text
+//! once and does nothing else.
 
 use std::sync::Arc;
 
@@ -12,8 +12,10 @@ use crate::field::{pairs, text, texts};
 mod read;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use read::Batch;
+pub use write::write;
 
 /// The package's messages and services.
 #[expect(

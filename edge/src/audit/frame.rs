@@ -4,8 +4,6 @@
 //! that. Frame: length of the payload (u32), CRC-32 over sequence and payload (u32), payload. Little endian.
 
 use bytes::Bytes;
-use prost::Message;
-use turnpike_proto::audit::v1::Record;
 
 /// Length of a segment's header in bytes.
 pub(super) const HEADER: usize = 32;
@@ -53,19 +51,21 @@ impl Header {
     }
 }
 
+/// Appends an encoded record to a buffer.
+pub(super) type Payload<'r> = &'r dyn Fn(&mut Vec<u8>);
+
 /// Encodes a record as the frame of this sequence, into a buffer that is reused. `false`: it is too large.
-pub(super) fn encode(buffer: &mut Vec<u8>, sequence: u64, record: &Record) -> bool {
+pub(super) fn encode(buffer: &mut Vec<u8>, sequence: u64, record: Payload<'_>) -> bool {
     buffer.clear();
     buffer.extend_from_slice(&[0; PREFIX]);
-    // Infallible: a Vec grows.
-    let encoded = record.encode(buffer).is_ok();
+    record(buffer);
     let Some((prefix, payload)) = buffer.split_first_chunk_mut::<PREFIX>() else {
         return false;
     };
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let check = checksum(sequence, payload);
     *prefix = (u64::from(length) | u64::from(check) << 32).to_le_bytes();
-    encoded && payload.len() <= LARGEST
+    payload.len() <= LARGEST
 }
 
 /// What stands at the start of some bytes.
@@ -108,6 +108,9 @@ fn checksum(sequence: u64, payload: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use turnpike_proto::audit::v1::Record;
+
     use super::*;
 
     fn frame(sequence: u64) -> Vec<u8> {
@@ -116,7 +119,9 @@ mod tests {
             ..Record::default()
         };
         let mut buffer = Vec::new();
-        assert!(encode(&mut buffer, sequence, &record));
+        assert!(encode(&mut buffer, sequence, &|out| {
+            record.encode(out).expect("room");
+        }));
         buffer
     }
 

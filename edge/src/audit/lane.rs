@@ -8,10 +8,9 @@ use std::{
     },
 };
 
-use turnpike_proto::audit::v1::Record;
-
 use super::{
-    Unrecorded, frame,
+    Unrecorded,
+    frame::{self, Payload},
     segment::{Append, Name, Writer},
 };
 
@@ -68,7 +67,7 @@ impl Lane {
     }
 
     /// Appends a record and answers how many bytes the files grew by.
-    pub(super) fn append(&mut self, record: &Record) -> Result<u64, Unrecorded> {
+    pub(super) fn append(&mut self, record: Payload<'_>) -> Result<u64, Unrecorded> {
         if self.broken {
             return Err(Unrecorded::Disk(std::io::Error::other("the lane is broken")));
         }

@@ -24,12 +24,13 @@ pub(super) fn settings(folder: &Path) -> SpoolSettings {
     }
 }
 
-pub(super) fn record(id: u64, padding: usize) -> Record {
-    Record {
+pub(super) fn record(id: u64, padding: usize) -> impl Fn(&mut Vec<u8>) {
+    let record = Record {
         request_id: id.to_string(),
         user_agent: "x".repeat(padding),
         ..Record::default()
-    }
+    };
+    move |out| record.encode(out).expect("room")
 }
 
 /// Everything that can be read now, by epoch, as the numbers that were given to [`record`].

@@ -51,10 +51,38 @@ pub enum AnswerBody {
 
 /// How usage is read off an answer.
 pub(super) enum Meter {
-    Json(Endpoint, BytesMut),
+    Json(Endpoint, Held),
     Sse(Box<SseMeter>),
     /// Sound, pictures, encoded or overlong bodies.
     Blind,
+}
+
+/// What has come of an answer that is not a stream. Most come in one piece, which is not copied.
+#[derive(Default)]
+pub(super) struct Held {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Held {
+    fn push(&mut self, data: &Bytes) {
+        if self.bytes().is_empty() {
+            self.first = data.clone();
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.all.extend_from_slice(data);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.all.is_empty() {
+            &self.first
+        } else {
+            &self.all
+        }
+    }
 }
 
 /// A provider's answer under way.
@@ -69,8 +97,8 @@ pub struct Relay {
     begun: bool,
     id: RequestId,
     idle_timeout: Duration,
-    /// When something last came.
-    heard: Instant,
+    /// When something last came, or was first waited for.
+    heard: Option<Instant>,
     /// Set when the provider is first waited for, and set anew only when it fires: a timer costs more than a clock.
     idle: Option<Pin<Box<Sleep>>>,
     state: Arc<State>,
@@ -96,7 +124,7 @@ impl Relay {
             begun: false,
             id,
             idle_timeout,
-            heard: Instant::now(),
+            heard: None,
             idle: None,
             state: state.clone(),
         }
@@ -125,7 +153,7 @@ impl Relay {
                 }
                 Some(Err(error)) => return Poll::Ready(self.fail(&Refusal::UpstreamInvalid, error.into())),
                 None => {
-                    if let Err(broken) = self.end() {
+                    if let Err(broken) = self.end(Instant::now()) {
                         return Poll::Ready(Some(Err(broken)));
                     }
                 }
@@ -135,7 +163,7 @@ impl Relay {
 
     /// Ready when nothing has come for too long.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.heard + self.idle_timeout;
+        let deadline = *self.heard.get_or_insert_with(Instant::now) + self.idle_timeout;
         let idle = self.idle.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         loop {
             ready!(idle.as_mut().poll(cx));
@@ -148,24 +176,25 @@ impl Relay {
 
     /// Meters a piece and queues what may be passed on. The record is written before the last of it.
     fn take(&mut self, data: Bytes) -> Result<(), Broken> {
+        let now = Instant::now();
+        self.heard = Some(now);
         if !self.begun {
             self.begun = true;
-            self.ticket.first_byte();
+            self.ticket.first_byte(now.into_std());
         }
-        self.heard = Instant::now();
         match &mut self.meter {
             Meter::Sse(meter) => {
                 meter.push(data, &mut self.pieces);
                 self.out.extend(self.pieces.drain(..));
                 if meter.terminal() {
-                    return self.record(Ending::Complete);
+                    return self.record(now, Ending::Complete);
                 }
             }
             Meter::Json(_, held) => {
-                if held.len() + data.len() > JSON_LIMIT {
+                if held.bytes().len() + data.len() > JSON_LIMIT {
                     self.meter = Meter::Blind;
                 } else {
-                    held.extend_from_slice(&data);
+                    held.push(&data);
                 }
                 self.out.push_back(data);
             }
@@ -173,26 +202,26 @@ impl Relay {
         }
         // A body of announced length is over with its last byte, not after it.
         if self.upstream.as_ref().is_some_and(Body::is_end_stream) {
-            self.end()
+            self.end(now)
         } else {
             Ok(())
         }
     }
 
-    fn end(&mut self) -> Result<(), Broken> {
+    fn end(&mut self, now: Instant) -> Result<(), Broken> {
         self.upstream = None;
         if let Meter::Sse(meter) = &mut self.meter {
             meter.finish(&mut self.pieces);
             self.out.extend(self.pieces.drain(..));
         }
-        self.record(Ending::Complete)
+        self.record(now, Ending::Complete)
     }
 
     /// The answer can't be finished. A stream says so in its own way; anything else is cut.
     fn fail(&mut self, refusal: &Refusal, broken: Broken) -> Option<Result<Frame<Bytes>, Broken>> {
         self.upstream = None;
         tracing::warn!(request = %self.id.request(), error = %broken, "a provider's answer broke off");
-        if let Err(broken) = self.record(Ending::UpstreamBroke) {
+        if let Err(broken) = self.record(Instant::now(), Ending::UpstreamBroke) {
             return Some(Err(broken));
         }
         match &mut self.meter {
@@ -213,16 +242,21 @@ impl Relay {
     fn reported(&self) -> Reported {
         match &self.meter {
             Meter::Sse(meter) => meter.reported().clone(),
-            Meter::Json(endpoint, held) => meter::read_json(*endpoint, held),
+            Meter::Json(endpoint, held) => meter::read_json(*endpoint, held.bytes()),
             Meter::Blind => Reported::default(),
         }
     }
 
     /// Writes the record, once.
-    fn record(&mut self, ending: Ending) -> Result<(), Broken> {
+    fn record(&mut self, now: Instant, ending: Ending) -> Result<(), Broken> {
+        if self.ticket.finished() {
+            return Ok(());
+        }
         let reported = self.reported();
         self.ticket.note(|record| record.usage = reported.usage);
-        self.ticket.finish(ending).map_err(|_| Broken::Unrecorded)
+        self.ticket
+            .finish_at(now.into_std(), ending)
+            .map_err(|_| Broken::Unrecorded)
     }
 }
 

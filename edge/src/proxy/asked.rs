@@ -44,6 +44,9 @@ impl<'b> Asked<'b> {
                 .ok_or_else(|| unreadable(BodyError::ModelMissing));
         }
         let json = content_type.is_none_or(|text| {
+            if text == "application/json" {
+                return true;
+            }
             let essence = text.split(';').next().unwrap_or_default().trim();
             essence.eq_ignore_ascii_case("application/json")
                 || essence.to_ascii_lowercase().ends_with("+json")

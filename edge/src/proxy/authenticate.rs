@@ -102,7 +102,7 @@ async fn await_position(state: &State, headers: &HeaderMap) -> Result<(), Refusa
     let position = Position::new(number.ok_or(Refusal::Malformed(
         "x-turnpike-min-position must be a number.".into(),
     ))?);
-    match state.current.wait_for(position, POSITION_WAIT).await {
+    match Box::pin(state.current.wait_for(position, POSITION_WAIT)).await {
         true => Ok(()),
         false => Err(unavailable("position_not_reached")),
     }

@@ -186,9 +186,8 @@ async fn relay(
 ) -> Result<Response<AnswerBody>, Refusal> {
     let endpoint = outgoing.route.endpoint;
     let mut outgoing = outgoing;
-    let call = approved
-        .target
-        .call(crate::metrics::operation(outgoing.route.action), &approved.model);
+    let operation = crate::metrics::operation(outgoing.route.action);
+    let call = || approved.target.call(operation, &approved.model);
     ticket.trace_call(call, &mut outgoing.headers);
     let answer = state.upstream.send(approved, outgoing).await?;
     let mut response = match answer {

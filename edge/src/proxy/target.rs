@@ -9,9 +9,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Uri,
-    header::AUTHORIZATION,
+    header::{AUTHORIZATION, HOST},
     uri::{Authority, PathAndQuery, Scheme},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -24,7 +25,10 @@ use turnpike_runtime::{
     telemetry::span::Call,
 };
 
-use super::{reject::Refusal, route::Route};
+use super::{
+    reject::Refusal,
+    route::{ModelIn, Route},
+};
 
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -43,7 +47,7 @@ type Key = (Name, Name);
 /// The targets that were used so far. Reading takes no lock.
 pub(super) struct Targets {
     keyring: Arc<Keyring>,
-    known: ArcSwap<HashMap<Key, Arc<Target>>>,
+    known: ArcSwap<HashMap<Key, Arc<Target>, RandomState>>,
 }
 
 /// A provider, ready to be called.
@@ -55,6 +59,8 @@ pub(super) struct Target {
     /// The base URL's path, without a slash at its end.
     base_path: String,
     secret: Option<(HeaderName, HeaderValue)>,
+    /// `host`, where the protocol is HTTP/1.1 for certain; else the client library writes it anew for each request.
+    host: Option<HeaderValue>,
     api_version: Option<String>,
     /// Its name in identity headers, if it wants them.
     pub(super) identity: Option<Arc<str>>,
@@ -121,6 +127,7 @@ impl Target {
         Ok(Self {
             kind: profile.kind,
             revision: provider.revision,
+            host: host(&base),
             scheme: base.scheme().cloned().ok_or("its base URL has no scheme")?,
             authority: base.authority().cloned().ok_or("its base URL has no host")?,
             base_path: path.to_owned(),
@@ -140,9 +147,12 @@ impl Target {
         text.push_str(&self.base_path);
         let versioned = route.template.strip_prefix("/v1").unwrap_or(route.template);
         // Of Azure's own shape, what follows the deployment.
-        let operation = versioned
-            .split_once("{model}")
-            .map_or(versioned, |(_, after)| after);
+        let operation = match route.model {
+            ModelIn::Path => versioned
+                .split_once("{model}")
+                .map_or(versioned, |(_, after)| after),
+            _ => versioned,
+        };
         match self.kind {
             ProviderKind::Openai => text.push_str(operation),
             ProviderKind::Anthropic => text.push_str(route.template),
@@ -180,6 +190,9 @@ impl Target {
 
     /// Adds the provider's own secret, and what else it insists on.
     pub(super) fn authorize(&self, headers: &mut HeaderMap) {
+        if let Some(host) = &self.host {
+            headers.insert(HOST, host.clone());
+        }
         if let Some((name, value)) = &self.secret {
             headers.insert(name.clone(), value.clone());
         }
@@ -206,6 +219,18 @@ impl Target {
     /// Whether a stream may be asked for its usage.
     pub(super) fn takes_stream_options(&self) -> bool {
         self.kind != ProviderKind::Anthropic && !self.rejects_stream_options.load(Ordering::Relaxed)
+    }
+}
+
+/// Host and port, without a user; the port where it is not the scheme's own. Over TLS a provider may choose HTTP/2, which
+/// has no such header.
+fn host(base: &Uri) -> Option<HeaderValue> {
+    let authority = base
+        .authority()
+        .filter(|_| base.scheme() == Some(&Scheme::HTTP))?;
+    match authority.port_u16().filter(|port| *port != 80) {
+        Some(port) => HeaderValue::try_from(format!("{}:{port}", authority.host())).ok(),
+        None => HeaderValue::from_str(authority.host()).ok(),
     }
 }
 
@@ -250,4 +275,28 @@ fn encode_segment(segment: &str, out: &mut String) {
         .remove(b'_')
         .remove(b'~');
     out.extend(utf8_percent_encode(segment, &RESERVED));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_written_as_the_client_library_would() {
+        for (base, expected) in [
+            ("http://example.com/v1", Some("example.com")),
+            ("http://example.com:80", Some("example.com")),
+            ("http://example.com:8080/v1", Some("example.com:8080")),
+            ("http://user:secret@example.com/", Some("example.com")),
+            ("http://[::1]:8080", Some("[::1]:8080")),
+            ("https://example.com", None),
+        ] {
+            let host = host(&base.parse().expect("a URL"));
+            assert_eq!(
+                host.as_ref().map(HeaderValue::as_bytes),
+                expected.map(str::as_bytes),
+                "{base}"
+            );
+        }
+    }
 }

@@ -147,17 +147,17 @@ impl Ticket {
     }
 
     /// Begins the span of the call to the provider and names it in the headers that are sent there.
-    pub(super) fn trace_call(&mut self, call: Call<'_>, headers: &mut HeaderMap) {
+    pub(super) fn trace_call<'c>(&mut self, call: impl FnOnce() -> Call<'c>, headers: &mut HeaderMap) {
         if let Some(request) = &self.spans.request {
-            let span = span::client(request, call);
+            let span = span::client(request, call());
             propagation::inject(&span, headers);
             self.spans.call = Some(span);
         }
     }
 
-    /// Notes that the response's body begins now.
-    pub(super) fn first_byte(&mut self) {
-        let elapsed = self.elapsed_us();
+    /// Notes that the response's body began at this moment.
+    pub(super) fn first_byte(&mut self, at: Instant) {
+        let elapsed = self.until(at);
         self.note(|record| record.first_token_us = Some(elapsed));
     }
 
@@ -200,11 +200,18 @@ impl Ticket {
     /// # Errors
     /// The record is not written, and the response must not look as if it were.
     pub(super) fn finish(&mut self, ending: Ending) -> Result<(), Unrecorded> {
-        let elapsed = self.elapsed_us();
+        self.finish_at(Instant::now(), ending)
+    }
+
+    /// The same, where the time is known.
+    ///
+    /// # Errors
+    /// As for [`Self::finish`].
+    pub(super) fn finish_at(&mut self, at: Instant, ending: Ending) -> Result<(), Unrecorded> {
         let Some(mut record) = self.record.take() else {
             return Ok(());
         };
-        record.latency_us = elapsed;
+        record.latency_us = self.until(at);
         record.ending = ending;
         if record.route.is_empty() {
             record.route = Arc::from("unknown");
@@ -222,8 +229,9 @@ impl Ticket {
         })
     }
 
-    fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    /// In microseconds, from the request's head.
+    fn until(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
     }
 }
 
@@ -244,7 +252,9 @@ impl Spans {
 impl Drop for Ticket {
     fn drop(&mut self) {
         // Logged where it fails; there is nobody left to answer.
-        drop(self.finish(Ending::ClientGone));
+        if !self.finished() {
+            drop(self.finish(Ending::ClientGone));
+        }
     }
 }
 

@@ -103,6 +103,9 @@ proptest! {
     #[test]
     fn records_survive_the_wire_unchanged(record in record()) {
         let bytes = v1::Record::from(&record).encode_to_vec();
+        let mut written = Vec::new();
+        write(&record, &mut written);
+        prop_assert_eq!(&written, &bytes);
         let read = AuditRecord::try_from(v1::Record::decode(bytes.as_slice()).unwrap()).unwrap();
         prop_assert_eq!(read, record);
     }

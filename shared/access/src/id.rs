@@ -175,7 +175,9 @@ impl From<Principal> for String {
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind(), self.name())
+        f.write_str(self.kind())?;
+        f.write_str(":")?;
+        f.write_str(self.name().as_str())
     }
 }
 

@@ -37,7 +37,7 @@ impl Drop for Relay {
             }
             let usage = match &rest.meter {
                 Meter::Sse(meter) => meter.reported().usage,
-                Meter::Json(endpoint, held) => crate::proxy::meter::read_json(*endpoint, held).usage,
+                Meter::Json(endpoint, held) => crate::proxy::meter::read_json(*endpoint, held.bytes()).usage,
                 Meter::Blind => Default::default(),
             };
             ticket.note(|record| record.usage = usage);
@@ -69,7 +69,7 @@ impl Rest {
                         return;
                     }
                 }
-                Meter::Json(_, held) => held.extend_from_slice(&data),
+                Meter::Json(_, held) => held.push(&data),
                 Meter::Blind => return,
             }
         }

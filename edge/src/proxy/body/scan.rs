@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -25,7 +25,7 @@ pub fn scan(body: &[u8]) -> Result<Scan<'_>, BodyError> {
     if depth(body) > MAX_DEPTH {
         return Err(BodyError::TooDeep);
     }
-    found.start = text.find('{').map_or(0, |brace| brace + 1);
+    found.start = memchr(b'{', body).map_or(0, |brace| brace + 1);
     Ok(found)
 }
 

@@ -25,11 +25,19 @@ pub enum CredentialError {
 
 /// The credential that a request presents, `None` where it presents none. Allocates nothing.
 pub fn credential(headers: &HeaderMap) -> Result<Option<&str>, CredentialError> {
+    // One look at each header is less than a search for each of the four.
+    let mut found = [(None, false); HEADERS.len()];
+    for (name, value) in headers {
+        let which = HEADERS.iter().position(|credential| credential == name);
+        if let Some((first, repeated)) = which.and_then(|which| found.get_mut(which)) {
+            *repeated = first.is_some();
+            *first = Some(value);
+        }
+    }
     let mut presented = None;
-    for name in &HEADERS {
-        let mut values = headers.get_all(name).iter();
-        let Some(value) = values.next() else { continue };
-        if values.next().is_some() {
+    for (name, (value, repeated)) in HEADERS.iter().zip(found) {
+        let Some(value) = value else { continue };
+        if repeated {
             return Err(CredentialError::Repeated);
         }
         let found = read(name, value)?;

@@ -39,6 +39,15 @@ fn value_length(bytes: &[u8]) -> Option<usize> {
 }
 
 fn string_length(bytes: &[u8]) -> Option<usize> {
+    // Most are names, and too short to be worth a search that is made for long texts.
+    const SHORT: usize = 24;
+    for (at, byte) in bytes.iter().enumerate().take(SHORT).skip(1) {
+        match byte {
+            b'"' => return Some(at + 1),
+            b'\\' => break,
+            _ => {}
+        }
+    }
     let mut at = 1;
     loop {
         at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
