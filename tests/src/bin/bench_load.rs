@@ -1,7 +1,8 @@
-//! A closed loop of requests: so many connections, each sending its next request when the last is answered.
+//! Requests over so many connections, each sending its next request when the last is answered: at once, or at a given rate.
 //!
-//! `bench_load URL CONNECTIONS REQUESTS EXPECTED_STATUS KEYS_FILE BODY`: each request carries the next key of the
-//! file. Prints one JSON object; every answer that is not as expected is counted in `unexpected`.
+//! `bench_load URL CONNECTIONS REQUESTS EXPECTED_STATUS KEYS_FILE BODY RATE`: each request carries the next key of the
+//! file; the rate is in requests a second, 0 means as fast as they are answered. Prints one JSON object; every answer that
+//! is not as expected is counted in `unexpected`.
 
 use std::{
     sync::{
@@ -26,6 +27,9 @@ struct Plan {
     expected: u16,
     keys: Vec<String>,
     body: Bytes,
+    /// Between two requests of all connections together; zero: no pause.
+    pace: Duration,
+    started: Instant,
     next: AtomicUsize,
     unexpected: AtomicU64,
 }
@@ -33,8 +37,8 @@ struct Plan {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [uri, connections, requests, expected, keys, body] = arguments.as_slice() else {
-        return Err("usage: bench_load URL CONNECTIONS REQUESTS EXPECTED_STATUS KEYS_FILE BODY".into());
+    let [uri, connections, requests, expected, keys, body, rate] = arguments.as_slice() else {
+        return Err("usage: bench_load URL CONNECTIONS REQUESTS EXPECTED_STATUS KEYS_FILE BODY RATE".into());
     };
     let plan = Arc::new(Plan {
         uri: uri.parse()?,
@@ -45,12 +49,16 @@ async fn main() -> Result<(), Failure> {
             .map(str::to_owned)
             .collect(),
         body: Bytes::from(body.clone()),
+        pace: match rate.parse::<u32>()? {
+            0 => Duration::ZERO,
+            rate => Duration::from_secs(1) / rate,
+        },
+        started: Instant::now(),
         next: AtomicUsize::new(0),
         unexpected: AtomicU64::new(0),
     });
     let tasks = Tasks::new(Shutdown::new());
     let (sender, mut receiver) = mpsc::channel(1024);
-    let started = Instant::now();
     for _ in 0..connections.parse::<usize>()? {
         let (plan, sender, tasks_too) = (plan.clone(), sender.clone(), tasks.clone());
         tasks.spawn("client", async move {
@@ -65,7 +73,7 @@ async fn main() -> Result<(), Failure> {
     while let Some(latency) = receiver.recv().await {
         latencies.push(latency);
     }
-    report(&plan, &mut latencies, started.elapsed());
+    report(&plan, &mut latencies, plan.started.elapsed());
     Ok(())
 }
 
@@ -89,6 +97,10 @@ async fn client(plan: &Plan, sender: &mpsc::Sender<Duration>, tasks: &Tasks) -> 
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {key}"))
             .body(Full::new(plan.body.clone()))?;
+        if !plan.pace.is_zero() {
+            let turn = plan.pace * u32::try_from(number)?;
+            tokio::time::sleep_until((plan.started + turn).into()).await;
+        }
         let begun = Instant::now();
         let response = requests.send_request(request).await?;
         let status = response.status().as_u16();
