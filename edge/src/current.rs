@@ -6,11 +6,14 @@ use arc_swap::{ArcSwapOption, Guard};
 use tokio::{sync::watch, time::timeout};
 use turnpike_access::{log::Position, snapshot::Snapshot};
 
+use crate::freshness::Freshness;
+
 /// Holds the last good snapshot, or none until the first has come.
 #[derive(Debug)]
 pub struct Current {
     snapshot: ArcSwapOption<Snapshot>,
     position: watch::Sender<Option<Position>>,
+    freshness: Freshness,
 }
 
 /// The snapshot of one request.
@@ -28,6 +31,7 @@ impl Default for Current {
         Self {
             snapshot: ArcSwapOption::empty(),
             position: watch::Sender::new(None),
+            freshness: Freshness::default(),
         }
     }
 }
@@ -40,6 +44,11 @@ impl Current {
             guard,
             _stays_here: PhantomData,
         })
+    }
+
+    /// How far behind the snapshot can be.
+    pub fn freshness(&self) -> &Freshness {
+        &self.freshness
     }
 
     /// The position now; `None` before the first snapshot.

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod connect;
 pub mod current;
 pub mod edge;
+pub mod freshness;
 mod issuers;
 pub mod metrics;
 pub mod proxy;

@@ -41,6 +41,7 @@ pub(crate) fn start(
     edge: &Edge,
 ) {
     let tasks = edge.serving();
+    tasks.spawn_essential("sentinel", proxy::end_revoked(state.clone()));
     tasks.spawn_essential("serve", proxy::serve(data, tls, state));
     let shutdown = tasks.shutdown().clone();
     tasks.spawn_essential(

@@ -13,10 +13,15 @@ use turnpike_access::{
     id::Timestamp,
     log::{Head, Position},
 };
-use turnpike_proto::sync::v1::Notice;
 use turnpike_runtime::{bus::SharedBus, readiness::Condition, signing::VerifyingKeys, task::Tasks};
 
-use self::{attach::Attach, follower::Follower, heal::Healing, listen::Listening, replica::Replica};
+use self::{
+    attach::{Attach, Told},
+    follower::Follower,
+    heal::Healing,
+    listen::Listening,
+    replica::Replica,
+};
 use crate::current::Current;
 
 mod attach;
@@ -26,6 +31,7 @@ mod follower;
 mod heal;
 mod listen;
 mod replica;
+mod stale;
 #[cfg(test)]
 mod tests;
 
@@ -82,13 +88,14 @@ impl Sync {
     /// What is returned tells where the edge stands.
     pub fn start(self, tasks: &Tasks, done: &CancellationToken) -> watch::Receiver<Standing> {
         let (standing, stands) = watch::channel(Standing::default());
-        let (notices, noticed) = watch::channel::<Option<Arc<Notice>>>(None);
+        let (notices, noticed) = watch::channel::<Option<Arc<Told>>>(None);
         let attach = Attach {
             channel: self.channel.clone(),
             identity: Arc::new(self.identity),
             standing: stands.clone(),
             notices,
         };
+        tasks.spawn("sync-stale", stale::tell(self.current.clone(), done.clone()));
         let follower = Follower {
             channel: self.channel.clone(),
             listening: Listening::new(self.bus),
@@ -98,6 +105,7 @@ impl Sync {
             healing: Healing::new(self.channel),
             keys: VerifyingKeys::default(),
             known: Head::default(),
+            certain: None,
         };
         tasks.spawn_essential("sync-attach", attach.run(done.clone()));
         tasks.spawn_essential("sync-follow", follower.run(done.clone()));

@@ -44,6 +44,7 @@ impl From<Ending> for v1::Ending {
             Ending::ClientGone => Self::ClientGone,
             Ending::UpstreamBroke => Self::UpstreamBroke,
             Ending::Drained => Self::Drained,
+            Ending::Revoked => Self::Revoked,
         }
     }
 }

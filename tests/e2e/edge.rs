@@ -1,8 +1,10 @@
 //! What clients of an edge see.
 
 mod client_address;
+mod ending;
 mod fallback;
 mod faults;
+mod fence;
 mod health;
 mod malformed;
 mod naming;

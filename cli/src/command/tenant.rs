@@ -10,8 +10,10 @@ use turnpike_proto::admin::v1::{
 };
 
 mod policy;
+mod staleness;
 
 use policy::{PolicyFlags, PolicyView};
+use staleness::{StalenessFlags, StalenessView};
 
 use super::value::{Delete, Limit, pair, some};
 use crate::{
@@ -78,8 +80,13 @@ pub(super) struct Update {
     /// Take away all tags
     #[arg(long, conflicts_with = "tags")]
     no_tags: bool,
+    /// Whether a stream that is under way ends when what opened it is revoked
+    #[arg(long, value_name = "true|false")]
+    end_streams: Option<bool>,
     #[command(flatten)]
     wait: Wait,
+    #[command(flatten)]
+    staleness: StalenessFlags,
     #[command(flatten)]
     policy: PolicyFlags,
 }
@@ -92,6 +99,8 @@ struct TenantView {
     suspended: bool,
     tags: BTreeMap<String, String>,
     created: Option<String>,
+    staleness: Option<StalenessView>,
+    end_streams: bool,
     credential_policy: Option<PolicyView>,
 }
 
@@ -109,6 +118,8 @@ impl From<wire::Tenant> for TenantView {
             created_us,
             credential_policy,
             tags,
+            staleness,
+            end_streams,
         } = tenant;
         Self {
             name,
@@ -117,6 +128,8 @@ impl From<wire::Tenant> for TenantView {
             suspended,
             tags,
             created: moment::text(created_us),
+            staleness: staleness.map(StalenessView::from),
+            end_streams,
             credential_policy: credential_policy.map(PolicyView::from),
         }
     }
@@ -165,14 +178,14 @@ impl Command {
     }
 }
 
-/// The policy is sent whole, so that its other rules are read first.
-async fn current_policy(session: &Session, name: &str) -> Result<Option<wire::CredentialPolicy>, Failure> {
+/// What is sent whole is read first, so that its other parts stay.
+async fn current(session: &Session, name: &str) -> Result<wire::Tenant, Failure> {
     let mut client = TenantServiceClient::new(session.service());
     let request = NameRequest {
         name: name.to_owned(),
     };
     let answer = client.get(request).await?.into_inner();
-    Ok(present(answer.tenant)?.credential_policy)
+    present(answer.tenant)
 }
 
 impl Create {
@@ -209,11 +222,17 @@ impl Update {
             suspended,
             tags,
             no_tags,
+            end_streams,
             wait,
+            staleness,
             policy,
         } = self;
         let credential_policy = match policy.given() {
-            true => Some(policy.apply(current_policy(session, &name).await?)?),
+            true => Some(policy.apply(current(session, &name).await?.credential_policy)?),
+            false => None,
+        };
+        let staleness = match staleness.given() {
+            true => Some(staleness.apply(current(session, &name).await?.staleness)),
             false => None,
         };
         Ok(UpdateTenantRequest {
@@ -225,6 +244,8 @@ impl Update {
             options: session.options(wait),
             replace_tags: no_tags || !tags.is_empty(),
             tags: tags.into_iter().collect(),
+            staleness,
+            end_streams,
         })
     }
 }

@@ -146,8 +146,10 @@ impl Writer {
     async fn catch_up(&self) -> Result<(), CatchUpError> {
         loop {
             let mut state = self.projection.snapshot().as_ref().clone();
+            let asked = Instant::now();
             let events = self.store.read(state.position(), READ_LIMIT).await?;
             if events.is_empty() {
+                self.projection.is_complete_as_of(asked);
                 return Ok(());
             }
             let folded = events.iter().try_for_each(|event| state.fold(event));

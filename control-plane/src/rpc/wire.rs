@@ -31,6 +31,7 @@ pub(super) fn report(report: v1::Report) -> Result<EdgeReport, Status> {
         epoch,
         identity_key,
         identity_proof,
+        number: _,
     } = report;
     if !identity_key.is_empty() && !proves(&edge, epoch, &identity_key, &identity_proof) {
         return Err(Status::invalid_argument(

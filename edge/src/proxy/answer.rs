@@ -18,6 +18,7 @@ use super::{
     meter::{self, Reported, SseMeter},
     reject::Refusal,
     route::Endpoint,
+    sentinel::Watch,
     state::{RequestId, State},
     ticket::Ticket,
 };
@@ -39,6 +40,9 @@ pub enum Broken {
     /// The audit could not be written.
     #[error("the request could not be recorded")]
     Unrecorded,
+    /// What opened it opens nothing any more.
+    #[error("the credential was revoked: {0}")]
+    Revoked(&'static str),
 }
 
 /// The body of a response to a client.
@@ -101,6 +105,8 @@ pub struct Relay {
     heard: Option<Instant>,
     /// Set when the provider is first waited for, and set anew only when it fires: a timer costs more than a clock.
     idle: Option<Pin<Box<Sleep>>>,
+    /// Where the answer ends with its credential.
+    watch: Option<Watch>,
     state: Arc<State>,
 }
 
@@ -112,6 +118,7 @@ impl Relay {
         meter: Meter,
         ticket: Ticket,
         id: RequestId,
+        watch: Option<Watch>,
     ) -> Self {
         let idle_timeout = state.limits.idle_timeout;
         Self {
@@ -126,6 +133,7 @@ impl Relay {
             idle_timeout,
             heard: None,
             idle: None,
+            watch,
             state: state.clone(),
         }
     }
@@ -138,6 +146,9 @@ impl Relay {
             let Some(upstream) = &mut self.upstream else {
                 return Poll::Ready(None);
             };
+            if let Some(Poll::Ready(reason)) = self.watch.as_mut().map(|watch| watch.poll_revoked(cx)) {
+                return Poll::Ready(self.revoke(reason));
+            }
             let Poll::Ready(frame) = Pin::new(upstream).poll_frame(cx) else {
                 ready!(self.poll_idle(cx));
                 return Poll::Ready(self.fail(&Refusal::UpstreamTimeout, Broken::Silent));
@@ -217,11 +228,26 @@ impl Relay {
         self.record(now, Ending::Complete)
     }
 
-    /// The answer can't be finished. A stream says so in its own way; anything else is cut.
     fn fail(&mut self, refusal: &Refusal, broken: Broken) -> Option<Result<Frame<Bytes>, Broken>> {
-        self.upstream = None;
         tracing::warn!(request = %self.id.request(), error = %broken, "a provider's answer broke off");
-        if let Err(broken) = self.record(Instant::now(), Ending::UpstreamBroke) {
+        self.break_off(Ending::UpstreamBroke, refusal, broken)
+    }
+
+    fn revoke(&mut self, reason: &'static str) -> Option<Result<Frame<Bytes>, Broken>> {
+        tracing::info!(request = %self.id.request(), reason, "ended an answer whose credential was revoked");
+        self.break_off(Ending::Revoked, &Refusal::Revoked, Broken::Revoked(reason))
+    }
+
+    /// The answer can't be finished. A stream says so in its own way; anything else is cut.
+    fn break_off(
+        &mut self,
+        ending: Ending,
+        refusal: &Refusal,
+        broken: Broken,
+    ) -> Option<Result<Frame<Bytes>, Broken>> {
+        self.upstream = None;
+        self.watch = None;
+        if let Err(broken) = self.record(Instant::now(), ending) {
             return Some(Err(broken));
         }
         match &mut self.meter {

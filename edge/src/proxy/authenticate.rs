@@ -11,7 +11,7 @@ use turnpike_access::{
     authenticate::{AuthFailure, Caller, authenticate},
     credential::PresentedKey,
     grant::AuthMethod,
-    id::Timestamp,
+    id::{Name, Timestamp},
     log::Position,
     snapshot::Snapshot,
     token::{self, Bearer, VerifiedToken},
@@ -19,6 +19,7 @@ use turnpike_access::{
 use turnpike_runtime::token::TokenFailure;
 
 use super::{
+    fence::{self, Wanted},
     handle::{header, unavailable},
     headers::{self, CredentialError},
     judge::load,
@@ -152,18 +153,36 @@ pub(super) fn is_overtaken<T>(judged: &Result<T, Refusal>) -> bool {
     matches!(judged, Err(Refusal::Unauthenticated { reason: found }) if *found == reason)
 }
 
-/// Who calls. A credential that was not proven genuine is attributed to nobody.
+/// Who calls. A credential that was not proven genuine is attributed to nobody. Nobody is answered whose tenant is fenced.
 pub(super) fn identify<'s>(
     state: &State,
     snapshot: &'s Snapshot,
     presented: &'s Presented<'_>,
     ticket: &mut Ticket,
 ) -> Result<Caller<'s>, Refusal> {
+    identify_for(Wanted::Answer, state, snapshot, presented, ticket)
+}
+
+/// The same where a fence may spare what is wanted; then [`fence::check`] is to be asked again, once it is known.
+pub(super) fn identify_for<'s>(
+    wanted: Wanted<'_>,
+    state: &State,
+    snapshot: &'s Snapshot,
+    presented: &'s Presented<'_>,
+    ticket: &mut Ticket,
+) -> Result<Caller<'s>, Refusal> {
     let begun = Instant::now();
-    match presented {
+    let (tenant, found) = match presented {
         Presented::Key(key) => by_key(state, snapshot, key, ticket, begun),
         Presented::Token(_, token) => by_token(state, snapshot, token, ticket, begun),
+    };
+    // Whatever became of it: what a fenced edge believes of a credential may be over.
+    match (&found, tenant.and_then(|name| snapshot.tenant(name.as_str()))) {
+        (Ok(caller), _) => fence::check(state, caller.tenant, wanted)?,
+        (Err(_), Some(tenant)) => fence::check(state, tenant, Wanted::Answer)?,
+        (Err(_), None) => {}
     }
+    found
 }
 
 fn by_key<'s>(
@@ -172,7 +191,7 @@ fn by_key<'s>(
     key: &PresentedKey<'_>,
     ticket: &mut Ticket,
     begun: Instant,
-) -> Result<Caller<'s>, Refusal> {
+) -> (Option<&'s Name>, Result<Caller<'s>, Refusal>) {
     let found = authenticate(snapshot, key, &state.peppers, ticket.time());
     state.metrics.authenticated(begun.elapsed());
     let credential = match &found {
@@ -185,7 +204,8 @@ fn by_key<'s>(
         record.tenant = credential.map(|held| held.tenant.shared());
         record.principal = credential.map(|held| Arc::from(held.owner.to_string()));
     });
-    found.map_err(|refused| unauthenticated(refused.failure.as_str()))
+    let found = found.map_err(|refused| unauthenticated(refused.failure.as_str()));
+    (credential.map(|held| &held.tenant), found)
 }
 
 fn by_token<'s>(
@@ -194,7 +214,7 @@ fn by_token<'s>(
     token: &'s VerifiedToken,
     ticket: &mut Ticket,
     begun: Instant,
-) -> Result<Caller<'s>, Refusal> {
+) -> (Option<&'s Name>, Result<Caller<'s>, Refusal>) {
     let found = token::admit(snapshot, token, ticket.time());
     state.metrics.authenticated(begun.elapsed());
     ticket.note(|record| {
@@ -205,7 +225,8 @@ fn by_token<'s>(
         record.token = Some(Arc::new(TokenFacts::of(token)));
         record.principal = caller.map(|caller| Arc::from(caller.principal.to_string()));
     });
-    found.map_err(|failure| unauthenticated(failure.as_str()))
+    let found = found.map_err(|failure| unauthenticated(failure.as_str()));
+    (Some(&token.tenant), found)
 }
 
 fn unauthenticated(reason: &'static str) -> Refusal {

@@ -208,15 +208,11 @@ async fn relay(
                 record.streamed = streamed;
             });
             let ticket = ticket.take();
+            let watch = approved.ends_with.clone();
+            let watch = watch.map(|by| state.sentinel.watch(by, approved.position, &state.current));
             response.map(|body| {
-                AnswerBody::Relayed(Box::new(Relay::new(
-                    state,
-                    body,
-                    endpoint,
-                    meter,
-                    ticket,
-                    id.clone(),
-                )))
+                let relay = Relay::new(state, body, endpoint, meter, ticket, id.clone(), watch);
+                AnswerBody::Relayed(Box::new(relay))
             })
         }
     };

@@ -11,9 +11,11 @@ use turnpike_access::{
 };
 
 use super::{
-    authenticate::{Presented, identify},
+    authenticate::{Presented, identify_for},
+    fence::{self, Wanted},
     reject::Refusal,
     route::Route,
+    sentinel::OpenedBy,
     state::{RequestId, State},
     target::{Target, convention_name},
     ticket::{Ticket, cut},
@@ -45,12 +47,14 @@ pub(super) struct Approved {
     pub(super) fallback_from: Option<Arc<str>>,
     /// What the provider is told of who calls, if it wants that.
     pub(super) identity: Option<HeaderValue>,
+    /// Whose end is the answer's end, where the tenant chose so.
+    pub(super) ends_with: Option<OpenedBy>,
 }
 
 /// Refuses those who are nobody, before their large body is read. The judgement itself comes after the body.
 pub(super) fn admit(state: &State, presented: &Presented<'_>, ticket: &mut Ticket) -> Result<(), Refusal> {
     let snapshot = load(state)?;
-    identify(state, &snapshot, presented, ticket).map(|_| ())
+    identify_for(Wanted::SomeModel, state, &snapshot, presented, ticket).map(|_| ())
 }
 
 /// Authenticates, resolves, decides, and finds the provider.
@@ -66,7 +70,7 @@ pub(super) fn judge(
         record.position = position;
         record.model_requested = Some(cut(question.model));
     });
-    let caller = identify(state, &snapshot, question.presented, ticket)?;
+    let caller = identify_for(Wanted::SomeModel, state, &snapshot, question.presented, ticket)?;
     let request = ModelRequest {
         action: question.route.action,
         requested: question.model,
@@ -74,21 +78,18 @@ pub(super) fn judge(
         circumstances: caller.circumstances(ticket.time(), question.client),
         accepts_fallback: question.accepts_fallback,
     };
-    let choice = choose(&snapshot, &caller, &request).map_err(unresolved)?;
+    let choice = choose(&snapshot, &caller, &request).map_err(unresolved);
+    let wanted = match &choice {
+        Ok(choice) => Wanted::Model(choice.model.id.as_str()),
+        Err(_) => Wanted::Answer,
+    };
+    fence::check(state, caller.tenant, wanted)?;
+    let choice = choice?;
     let decision = id.decision();
     note_choice(ticket, &choice, &decision);
     if !choice.decision.allowed() {
-        let reason = choice.decision.reason.as_str();
-        if caller.tenant.settings().hide_models {
-            return Err(Refusal::ModelNotFound { reason });
-        }
-        let model = Some(choice.model.id.as_str().into());
-        return Err(Refusal::Forbidden {
-            action: question.route.action.into(),
-            model,
-            decision: decision.into(),
-            reason,
-        });
+        let hidden = caller.tenant.settings().hide_models;
+        return Err(denied(&choice, hidden, question.route, decision));
     }
     let target = state
         .targets
@@ -117,7 +118,21 @@ pub(super) fn judge(
         decision,
         position,
         fallback_from: choice.fallback.map(|fallback| fallback.denied),
+        ends_with: (caller.tenant.settings().end_streams).then(|| OpenedBy::of(question.presented)),
     })
+}
+
+fn denied(choice: &Choice<'_>, hidden: bool, route: &'static Route, decision: String) -> Refusal {
+    let reason = choice.decision.reason.as_str();
+    if hidden {
+        return Refusal::ModelNotFound { reason };
+    }
+    Refusal::Forbidden {
+        action: route.action.into(),
+        model: Some(choice.model.id.as_str().into()),
+        decision: decision.into(),
+        reason,
+    }
 }
 
 pub(super) fn load(state: &State) -> Result<crate::current::Loaded, Refusal> {

@@ -41,6 +41,8 @@ pub enum Refusal {
         /// `credential_unknown` …
         reason: &'static str,
     },
+    /// What opened a stream was revoked while it was under way: its last event.
+    Revoked,
     /// 403: a known caller, a model that it may know of, and a no.
     Forbidden {
         /// The action judged.
@@ -135,7 +137,7 @@ impl Refusal {
             headers.insert(REQUEST_ID, id);
         }
         match self {
-            Self::Unauthenticated { .. } => {
+            Self::Unauthenticated { .. } | Self::Revoked => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::MethodNotAllowed { allow } => {

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use turnpike_access::digest::Peppers;
 use turnpike_runtime::{identity::EdgeSigner, keyring::Keyring, random, task::Tasks, token::Tokens};
 
-use super::{forward::Upstream, identity::Identities, target::Targets};
+use super::{forward::Upstream, identity::Identities, sentinel::Sentinel, target::Targets};
 use crate::{audit::Audit, current::Current, metrics::Metrics, settings::limits::Limits};
 
 /// How long a request waits for the position that it asks for.
@@ -64,6 +64,7 @@ pub struct State {
     pub(super) region: Arc<str>,
     pub(super) tasks: Tasks,
     pub(super) metrics: Metrics,
+    pub(super) sentinel: Arc<Sentinel>,
     ids: Ids,
 }
 
@@ -103,6 +104,7 @@ impl State {
             region,
             tasks,
             metrics,
+            sentinel: Arc::default(),
             ids: Ids::new(),
         })
     }

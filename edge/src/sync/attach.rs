@@ -2,7 +2,7 @@
 //!
 //! It is never the way of events; what it says only tells [`super::follower`] that something is missing.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::connect::ControlPlane;
 use tokio::{
@@ -21,18 +21,60 @@ use turnpike_proto::sync::v1::{Notice, Report, sync_client::SyncClient};
 use turnpike_runtime::retry::Backoff;
 
 use super::{Identity, Standing};
+use crate::freshness::Moment;
 
 /// How often the edge reports even when nothing changed.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// How long the last report may take at shutdown.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// Reports whose answer may still come. Beyond it the oldest are forgotten: a later answer says more.
+const ASKED: usize = 64;
+
+/// A notice, and for when it is an answer.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) notice: Notice,
+    /// When the report was sent that it answers.
+    pub(super) asked: Option<Moment>,
+}
+
+/// When each report of a stream was sent.
+#[derive(Debug, Default)]
+struct Asked {
+    last: u64,
+    sent: VecDeque<(u64, Moment)>,
+}
+
+impl Asked {
+    /// The number of a report that is sent now.
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        if self.sent.len() == ASKED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((self.last, Moment::now()));
+        self.last
+    }
+
+    /// When the report of this number was sent. Those before it will not be asked about.
+    fn sent(&mut self, number: u64) -> Option<Moment> {
+        while self.sent.front().is_some_and(|(earlier, _)| *earlier < number) {
+            self.sent.pop_front();
+        }
+        self.sent
+            .front()
+            .filter(|(found, _)| *found == number)
+            .map(|(_, moment)| *moment)
+    }
+}
+
 /// Holds the stream until shutdown, and makes it anew when it breaks.
 pub(super) struct Attach {
     pub(super) channel: ControlPlane,
     pub(super) identity: Arc<Identity>,
     pub(super) standing: watch::Receiver<Standing>,
-    pub(super) notices: watch::Sender<Option<Arc<Notice>>>,
+    pub(super) notices: watch::Sender<Option<Arc<Told>>>,
 }
 
 impl Attach {
@@ -65,7 +107,8 @@ impl Attach {
     ) -> Result<(), Status> {
         // One place: reports are coalesced in the watch, never queued.
         let (sender, receiver) = mpsc::channel(1);
-        drop(sender.try_send(self.report(false)));
+        let mut asked = Asked::default();
+        drop(sender.try_send(self.report(&mut asked, false)));
         let mut client = SyncClient::new(self.channel.clone());
         let mut notices = tokio::select! {
             opened = client.attach(ReceiverStream::new(receiver)) => opened?.into_inner(),
@@ -80,7 +123,8 @@ impl Attach {
                     let notice = notice?.ok_or_else(closed)?;
                     backoff.reset();
                     *told = false;
-                    self.notices.send_replace(Some(Arc::new(notice)));
+                    let asked = asked.sent(notice.heard);
+                    self.notices.send_replace(Some(Arc::new(Told { notice, asked })));
                     continue;
                 }
                 Ok(()) = self.standing.changed() => {}
@@ -88,15 +132,16 @@ impl Attach {
                 () = done.cancelled() => break,
             }
             // With the last report still on its way, the next tick or change brings the newest.
-            match sender.try_send(self.report(false)) {
-                Ok(()) | Err(TrySendError::Full(_)) => {}
-                Err(TrySendError::Closed(_)) => {
+            match sender.try_reserve() {
+                Ok(room) => room.send(self.report(&mut asked, false)),
+                Err(TrySendError::Full(())) => {}
+                Err(TrySendError::Closed(())) => {
                     return Err(Status::unavailable("the control plane takes no reports"));
                 }
             }
         }
         let goodbye = async {
-            drop(sender.send(self.report(true)).await);
+            drop(sender.send(self.report(&mut asked, true)).await);
             drop(sender);
             // The control plane closes its side when it has read everything.
             while let Ok(Some(_)) = notices.message().await {}
@@ -105,7 +150,7 @@ impl Attach {
         Ok(())
     }
 
-    fn report(&mut self, goodbye: bool) -> Report {
+    fn report(&mut self, asked: &mut Asked, goodbye: bool) -> Report {
         let Standing {
             applied,
             applied_at,
@@ -130,6 +175,37 @@ impl Attach {
             epoch: *epoch,
             identity_key: key.as_ref().to_owned(),
             identity_proof: proof.to_vec(),
+            number: asked.next(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_from_the_report_that_it_answers() {
+        let mut asked = Asked::default();
+        let numbers: Vec<_> = (0..3).map(|_| asked.next()).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        let second = asked.sent.get(1).map(|(_, moment)| *moment).unwrap();
+        assert_eq!(format!("{:?}", asked.sent(2)), format!("{:?}", Some(second)));
+        assert!(asked.sent(2).is_some(), "said again");
+        assert!(
+            asked.sent(1).is_none() && asked.sent(0).is_none(),
+            "older ones are settled"
+        );
+        assert!(asked.sent(4).is_none(), "nobody asked");
+    }
+
+    #[test]
+    fn questions_that_nobody_answers_do_not_pile_up() {
+        let mut asked = Asked::default();
+        for _ in 0..ASKED * 3 {
+            asked.next();
+        }
+        assert_eq!(asked.sent.len(), ASKED);
+        assert!(asked.sent(asked.last).is_some());
     }
 }

@@ -7,20 +7,23 @@ use crate::connect::ControlPlane;
 use prost::Message as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use turnpike_access::log::{Head, Recorded};
+use turnpike_access::log::{Head, Position, Recorded};
 use turnpike_proto::sync::{
     self,
-    v1::{Batch, Notice, Signed, signed::Kind},
+    v1::{Batch, Signed, signed::Kind},
 };
 use turnpike_runtime::{clock, retry::Backoff, signing::VerifyingKeys};
 
 use super::{
-    Standing, bootstrap,
+    Standing,
+    attach::Told,
+    bootstrap,
     follow::Incoming,
     heal::{Healed, Healing},
     listen::{Heard, Listening},
     replica::{Outcome, Replica},
 };
+use crate::freshness::Moment;
 
 /// How long what a notice tells of may take over the bus before the control plane is asked for it.
 const BUS_GRACE: Duration = Duration::from_millis(100);
@@ -29,12 +32,14 @@ pub(super) struct Follower {
     pub(super) channel: ControlPlane,
     pub(super) listening: Listening,
     pub(super) replica: Replica,
-    pub(super) notices: watch::Receiver<Option<Arc<Notice>>>,
+    pub(super) notices: watch::Receiver<Option<Arc<Told>>>,
     pub(super) standing: watch::Sender<Standing>,
     pub(super) healing: Healing,
     pub(super) keys: VerifyingKeys,
     /// The newest head that the control plane or the bus told of.
     pub(super) known: Head,
+    /// From this position on, all that was committed by this moment is in force.
+    pub(super) certain: Option<(Position, Moment)>,
 }
 
 impl Follower {
@@ -121,7 +126,9 @@ impl Follower {
     }
 
     fn take(&mut self, events: &[Recorded]) -> Outcome {
-        self.replica.take(Incoming::Batch(events), clock::now())
+        let outcome = self.replica.take(Incoming::Batch(events), clock::now());
+        self.confirm();
+        outcome
     }
 
     fn take_head(&mut self, head: Head) -> Outcome {
@@ -132,17 +139,30 @@ impl Follower {
     }
 
     async fn on_notice(&mut self) {
-        let notice = self.notices.borrow_and_update().clone();
-        let Some(notice) = notice else { return };
+        let told = self.notices.borrow_and_update().clone();
+        let Some(told) = told else { return };
+        let notice = &told.notice;
         self.keys = VerifyingKeys::new(notice.keys.iter().cloned());
         let Some(Ok((head, _))) = notice.head.as_ref().map(sync::read_head) else {
             return;
         };
+        // One at a time: were each replaced by the next, none might ever be reached.
+        if let (None, Some(asked)) = (self.certain, told.asked) {
+            self.certain = Some((head.position, asked));
+        }
         match self.take_head(head) {
             Outcome::Missing if self.listening.is_on() => self.healing.want(BUS_GRACE),
             Outcome::Missing => self.healing.want(Duration::ZERO),
             Outcome::Diverged(why) => self.start_over(&why).await,
-            Outcome::Applied | Outcome::Unchanged => {}
+            Outcome::Applied | Outcome::Unchanged => self.confirm(),
+        }
+    }
+
+    /// What is certain from a position on is certain once it is reached.
+    fn confirm(&mut self) {
+        let reached = self.replica.head().map(|head| head.position);
+        if let Some((_, moment)) = self.certain.take_if(|(from, _)| reached >= Some(*from)) {
+            self.replica.confirm(moment);
         }
     }
 
@@ -181,6 +201,7 @@ impl Follower {
             "the state does not fit the control plane's log; fetching all of it anew"
         );
         self.healing.stop();
+        self.certain = None;
         self.report(Some(why.to_owned()));
         self.bootstrap().await;
     }

@@ -1,9 +1,6 @@
 //! The state that this edge holds, and the only one who writes it. Knows no network.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use opentelemetry::metrics::{Gauge, Histogram};
 use turnpike_access::{
@@ -12,10 +9,10 @@ use turnpike_access::{
     log::{Head, Recorded},
     snapshot::Snapshot,
 };
-use turnpike_runtime::{clock, telemetry::metrics};
+use turnpike_runtime::telemetry::metrics;
 
 use super::follow::{Incoming, Step, judge};
-use crate::current::Current;
+use crate::{current::Current, freshness::Moment};
 
 /// Folds what comes in on a private copy and swaps it in once.
 #[derive(Debug)]
@@ -24,8 +21,6 @@ pub(super) struct Replica {
     snapshot: Option<Snapshot>,
     /// Behind an event that this build cannot interpret: nothing is folded until a newer build runs.
     halted: Option<String>,
-    /// When the control plane last told of nothing newer, in microseconds since 1970; 0: not yet.
-    confirmed: Arc<AtomicI64>,
     delay: Histogram<f64>,
     position: Gauge<u64>,
 }
@@ -45,14 +40,14 @@ pub(super) enum Outcome {
 
 impl Replica {
     pub(super) fn new(current: Arc<Current>) -> Self {
-        let confirmed = Arc::new(AtomicI64::new(0));
-        let watched = Arc::downgrade(&confirmed);
+        let watched = Arc::downgrade(&current);
         metrics::snapshot_age(move || {
-            let at = Some(watched.upgrade()?.load(Ordering::Relaxed)).filter(|at| *at != 0)?;
-            Some(seconds(at, clock::now()))
+            let current = watched.upgrade()?;
+            let freshness = current.freshness();
+            // Nothing was ever certain: then it is as old as this run.
+            Some(freshness.age().unwrap_or(freshness.since_start()).as_secs_f64())
         });
         Self {
-            confirmed,
             snapshot: current.copy(),
             current,
             halted: None,
@@ -88,10 +83,6 @@ impl Replica {
                 "another event than ours stands at position {}",
                 head.position
             )),
-            (Step::Ignore, Incoming::Head(told)) if told == head => {
-                self.confirm(now);
-                Outcome::Unchanged
-            }
             (Step::Ignore | Step::Apply { .. }, _) => Outcome::Unchanged,
         }
     }
@@ -111,7 +102,6 @@ impl Replica {
         });
         if folded > 0 {
             self.publish(next);
-            self.confirm(now);
             for event in events.iter().take(folded) {
                 self.delay
                     .record(seconds(event.origin.time.as_micros(), now), &[]);
@@ -152,8 +142,11 @@ impl Replica {
         self.snapshot = Some(snapshot);
     }
 
-    fn confirm(&self, now: Timestamp) {
-        self.confirmed.store(now.as_micros(), Ordering::Relaxed);
+    /// Everything committed by this moment is in force; not where the state stands still before what is.
+    pub(super) fn confirm(&self, moment: Moment) {
+        if self.halted.is_none() {
+            self.current.freshness().confirm(moment);
+        }
     }
 }
 

@@ -96,6 +96,7 @@ impl Service for ControlPlane {
             Ok(v1::Notice {
                 head: Some(sync::head(head, Timestamp::default())),
                 keys: vec![plane.key.verifying_key()],
+                heard: 0,
             })
         });
         let reports = self.reports.clone();

@@ -217,5 +217,6 @@ fn ending_word(ending: Ending) -> &'static str {
         Ending::ClientGone => "client_gone",
         Ending::UpstreamBroke => "upstream_broke",
         Ending::Drained => "drained",
+        Ending::Revoked => "revoked",
     }
 }

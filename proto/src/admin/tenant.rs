@@ -4,13 +4,13 @@ use turnpike_access::{
     id::Name,
     pattern::Tags,
     snapshot::Tenant,
-    tenant::{CredentialPolicy, TenantSettings},
+    tenant::{CredentialPolicy, Staleness, TenantSettings},
 };
 
 use super::{Write, v1};
 use crate::{
     ConversionError,
-    field::{known, optional, pairs, parse, required, tags, text},
+    field::{all, known, optional, pairs, parse, required, tags, text, texts},
 };
 
 /// A tenant to be made.
@@ -43,6 +43,8 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
             created_us: _,
             credential_policy,
             tags: pairs,
+            staleness: behind,
+            end_streams,
         } = required("tenant", tenant)?;
         Ok(Self {
             name: parse("tenant.name", &name)?,
@@ -52,6 +54,8 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
                 suspended,
                 credentials: policy(credential_policy)?.unwrap_or_default(),
                 tags: tags(pairs),
+                staleness: staleness(behind)?.unwrap_or_default(),
+                end_streams,
             },
             administrator: optional("administrator", &administrator)?,
             write: options.try_into()?,
@@ -62,6 +66,16 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
 fn policy(policy: Option<v1::CredentialPolicy>) -> Result<Option<CredentialPolicy>, ConversionError> {
     let read = policy.map(CredentialPolicy::try_from).transpose();
     read.map_err(|error| error.within("credential_policy"))
+}
+
+fn staleness(staleness: Option<v1::Staleness>) -> Result<Option<Staleness>, ConversionError> {
+    let read = |v1::Staleness { max_seconds, models }| {
+        Ok(Staleness {
+            max_seconds,
+            models: all("staleness.models", models)?,
+        })
+    };
+    staleness.map(read).transpose()
 }
 
 /// What is to become of a tenant's settings.
@@ -76,6 +90,8 @@ pub struct TenantChange {
     suspended: Option<bool>,
     credentials: Option<CredentialPolicy>,
     tags: Option<Tags>,
+    staleness: Option<Staleness>,
+    end_streams: Option<bool>,
 }
 
 impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
@@ -91,6 +107,8 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             credential_policy,
             tags: pairs,
             replace_tags,
+            staleness: behind,
+            end_streams,
         } = request;
         if !replace_tags && !pairs.is_empty() {
             return Err(ConversionError::new(
@@ -106,6 +124,8 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             suspended,
             credentials: policy(credential_policy)?,
             tags: replace_tags.then(|| tags(pairs)),
+            staleness: staleness(behind)?,
+            end_streams,
         })
     }
 }
@@ -119,6 +139,8 @@ impl TenantChange {
             suspended,
             credentials,
             tags,
+            staleness,
+            end_streams,
         } = from.clone();
         TenantSettings {
             display_name: self.display_name.clone().map_or(display_name, known),
@@ -126,6 +148,8 @@ impl TenantChange {
             suspended: self.suspended.unwrap_or(suspended),
             credentials: self.credentials.clone().unwrap_or(credentials),
             tags: self.tags.clone().unwrap_or(tags),
+            staleness: self.staleness.clone().unwrap_or(staleness),
+            end_streams: self.end_streams.unwrap_or(end_streams),
         }
     }
 }
@@ -138,6 +162,8 @@ impl From<&Tenant> for v1::Tenant {
             suspended,
             credentials,
             tags,
+            staleness,
+            end_streams,
         } = tenant.settings();
         Self {
             name: tenant.name().to_string(),
@@ -149,6 +175,13 @@ impl From<&Tenant> for v1::Tenant {
                 .filter(|policy| **policy != CredentialPolicy::default())
                 .map(v1::CredentialPolicy::from),
             tags: pairs(tags),
+            staleness: Some(staleness)
+                .filter(|staleness| **staleness != Staleness::default())
+                .map(|Staleness { max_seconds, models }| v1::Staleness {
+                    max_seconds: *max_seconds,
+                    models: texts(models),
+                }),
+            end_streams: *end_streams,
         }
     }
 }

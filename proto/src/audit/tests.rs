@@ -34,7 +34,8 @@ fn ending() -> impl Strategy<Value = Ending> {
         Just(Ending::Complete),
         Just(Ending::ClientGone),
         Just(Ending::UpstreamBroke),
-        Just(Ending::Drained)
+        Just(Ending::Drained),
+        Just(Ending::Revoked)
     ]
 }
 

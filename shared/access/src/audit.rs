@@ -62,6 +62,8 @@ pub enum Ending {
     UpstreamBroke,
     /// The edge was told to stop before the end.
     Drained,
+    /// What had opened it was revoked before the end.
+    Revoked,
 }
 
 /// What the caller's verified token brought. Whatever it says has been proven, whether or not it opened anything.

@@ -11,7 +11,7 @@ use crate::{
     pattern::{Selector, Tags},
     role,
     snapshot::{Snapshot, Tenant},
-    tenant::TenantSettings,
+    tenant::{Staleness, TenantSettings},
 };
 
 mod catalogue;
@@ -55,6 +55,8 @@ type Handled = Result<Vec<Event>, Refusal>;
 
 /// The most that a text for people may hold.
 const TEXT_LIMIT: usize = 1024;
+/// A snapshot holds them all, and a request of an edge that is behind looks through them.
+const STALE_MODELS_LIMIT: usize = 100;
 
 /// The events that a command leads to in a tenant, at a moment. None means that it is so already.
 pub fn handle(snapshot: &Snapshot, tenant: &Name, now: Timestamp, command: Command) -> Handled {
@@ -66,7 +68,7 @@ pub fn handle(snapshot: &Snapshot, tenant: &Name, now: Timestamp, command: Comma
         Command::CreateTenant(settings) => match snapshot.tenant(tenant.as_str()) {
             Some(_) => Err(exists("tenant", tenant)),
             None => {
-                check_tags(&settings.tags)?;
+                check_settings(&settings)?;
                 Ok(vec![Event::TenantCreated(settings)])
             }
         },
@@ -82,7 +84,7 @@ pub fn handle(snapshot: &Snapshot, tenant: &Name, now: Timestamp, command: Comma
 fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Command) -> Handled {
     match command {
         Command::UpdateTenant { from, to } => {
-            check_tags(&to.tags)?;
+            check_settings(&to)?;
             change(tenant.settings(), &from, &to, || Event::TenantUpdated(to.clone()))
         }
         Command::DeleteTenant if tenant.name == Name::platform() => Err(Refusal::NotNow(
@@ -218,6 +220,22 @@ fn check_selector(selector: &Selector) -> Result<(), Refusal> {
     let keys = selector.tags.iter().map(|test| &test.key);
     keys.chain(&selector.match_tags)
         .try_for_each(|key| label(key, "tag key"))
+}
+
+fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
+    let Staleness { max_seconds, models } = &settings.staleness;
+    if max_seconds.is_some_and(|seconds| seconds < Staleness::SHORTEST) {
+        return Err(Refusal::Invalid(format!(
+            "the longest staleness is at least {} s: that often is sure to be heard of the log",
+            Staleness::SHORTEST
+        )));
+    }
+    if models.len() > STALE_MODELS_LIMIT {
+        return Err(Refusal::Invalid(format!(
+            "at most {STALE_MODELS_LIMIT} patterns of models are served when stale"
+        )));
+    }
+    check_tags(&settings.tags)
 }
 
 fn check_tags(tags: &Tags) -> Result<(), Refusal> {

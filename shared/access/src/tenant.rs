@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{Id, Name, Principal, Timestamp},
-    pattern::Tags,
+    pattern::{Glob, Tags},
 };
 
 /// What a tenant can choose about itself.
@@ -28,6 +28,38 @@ pub struct TenantSettings {
     /// For what the operators offer by tags; theirs to set.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+    /// What becomes of it at an edge that may have missed changes.
+    #[serde(default, skip_serializing_if = "Staleness::is_default")]
+    pub staleness: Staleness,
+    /// A stream that is under way ends when what opened it is revoked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub end_streams: bool,
+}
+
+/// How far behind an edge may be and still serve a tenant. Absent: however far.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Staleness {
+    /// An edge that may have missed changes for longer serves nobody of the tenant, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_seconds: Option<u32>,
+    /// These models, `provider/name`, it serves all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<Glob>,
+}
+
+impl Staleness {
+    /// The shortest that can be asked for, in seconds: what edges hear of the head comes every second or two.
+    pub const SHORTEST: u32 = 5;
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a model is served however far behind the edge is.
+    pub fn spares(&self, model: &str) -> bool {
+        self.models.iter().any(|glob| glob.matches(model))
+    }
 }
 
 /// What holds for a tenant's credentials, when they are made and after. Absent: no such rule. Durations are in seconds.

@@ -99,6 +99,7 @@ impl sync_server::Sync for ControlPlane {
             report.map(|_| Notice {
                 head: Some(head(at, clock::now())),
                 keys: Vec::new(),
+                heard: 0,
             })
         });
         Ok(Response::new(Box::pin(notices)))

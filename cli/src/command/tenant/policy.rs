@@ -73,7 +73,7 @@ enum Automatic {
 
 /// A rule, or that there is to be none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rule<T>(Option<T>);
+pub(super) struct Rule<T>(pub(super) Option<T>);
 
 impl<T: FromStr<Err: ToString>> FromStr for Rule<T> {
     type Err = String;
@@ -91,7 +91,7 @@ impl<T: FromStr<Err: ToString>> FromStr for Rule<T> {
 
 /// A duration in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seconds(u32);
+pub(super) struct Seconds(pub(super) u32);
 
 impl FromStr for Seconds {
     type Err = String;
@@ -274,7 +274,7 @@ impl From<CredentialPolicy> for PolicyView {
 }
 
 /// A duration as the flags take it: `90d`, `12h`, `45s`.
-fn written(seconds: u32) -> String {
+pub(super) fn written(seconds: u32) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let fits = units
         .into_iter()

@@ -1,6 +1,6 @@
 //! The stream that an edge holds open: it reports, and is told where the log ends.
 
-use std::time::Duration;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::{Stream, stream};
 use tokio::{
@@ -13,21 +13,50 @@ use turnpike_access::log::Head;
 use turnpike_proto::sync::v1::{Notice, Report};
 
 use super::SyncService;
-use crate::{edges::Edges, rpc::wire, signing::Signing};
+use crate::{edges::Edges, projection::Projection, rpc::wire, signing::Signing};
 
 /// A notice comes at least this often.
 const EVERY: Duration = Duration::from_secs(1);
 /// Changes of the head within so long share one notice.
 const COALESCE: Duration = Duration::from_millis(20);
+/// Reports that wait for the store to be asked. Beyond it the oldest are forgotten: a later one says more.
+const HEARD: usize = 64;
 
 /// One attached edge. An edge that goes without a goodbye is not departed: it becomes silent by not being heard.
 pub(super) struct Attached {
     reports: Streaming<Report>,
     heads: watch::Receiver<Head>,
+    projection: Arc<Projection>,
+    heard: Heard,
     edges: Edges,
     signing: Signing,
     stop: CancellationToken,
     next: Next,
+}
+
+/// Which reports have come, and when.
+#[derive(Debug, Default)]
+struct Heard {
+    waiting: VecDeque<(u64, Instant)>,
+    /// The newest that had come when the store was last asked.
+    settled: u64,
+}
+
+impl Heard {
+    fn hear(&mut self, number: u64, now: Instant) {
+        if self.waiting.len() == HEARD {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((number, now));
+    }
+
+    /// The newest report that had come by then.
+    fn by(&mut self, asked: Option<Instant>) -> u64 {
+        while let Some((number, _)) = self.waiting.pop_front_if(|(_, came)| Some(*came) <= asked) {
+            self.settled = number;
+        }
+        self.settled
+    }
 }
 
 /// When the next notice is due.
@@ -46,6 +75,8 @@ impl Attached {
         Self {
             reports,
             heads,
+            projection: service.projection.clone(),
+            heard: Heard::default(),
             edges: service.edges.clone(),
             signing: service.signing.clone(),
             stop: service.stop.clone(),
@@ -69,7 +100,10 @@ impl Attached {
                 biased;
                 () = self.stop.cancelled() => return Ok(None),
                 report = self.reports.message() => match report? {
-                    Some(report) => self.edges.report(wire::report(report)?),
+                    Some(report) => {
+                        self.heard.hear(report.number, Instant::now());
+                        self.edges.report(wire::report(report)?);
+                    }
                     None => return Ok(None),
                 },
                 () = changed(&mut self.heads, self.next.earliest) => return Ok(Some(self.notice())),
@@ -84,10 +118,13 @@ impl Attached {
             latest: now + EVERY,
             earliest: now + COALESCE,
         };
+        // In this order: the head may be newer than what is said of it, never older.
+        let heard = self.heard.by(self.projection.complete_as_of());
         let head = *self.heads.borrow_and_update();
         Notice {
             head: Some(wire::head_now(head)),
             keys: self.signing.verifying_keys(),
+            heard,
         }
     }
 }
@@ -97,5 +134,25 @@ async fn changed(heads: &mut watch::Receiver<Head>, earliest: Instant) {
     sleep_until(earliest).await;
     if heads.changed().await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_answered_once_the_store_was_asked_after_it() {
+        let mut heard = Heard::default();
+        let begun = Instant::now();
+        let at = |millis| begun + Duration::from_millis(millis);
+        assert_eq!(heard.by(None), 0);
+        heard.hear(1, at(10));
+        heard.hear(2, at(20));
+        assert_eq!(heard.by(None), 0, "the store has not been asked at all");
+        assert_eq!(heard.by(Some(at(9))), 0);
+        assert_eq!(heard.by(Some(at(15))), 1);
+        assert_eq!(heard.by(Some(at(15))), 1, "said again");
+        assert_eq!(heard.by(Some(at(20))), 2);
     }
 }

@@ -130,6 +130,7 @@ pub(in crate::store) fn ending(ending: Ending) -> &'static str {
         Ending::ClientGone => "client_gone",
         Ending::UpstreamBroke => "upstream_broke",
         Ending::Drained => "drained",
+        Ending::Revoked => "revoked",
     }
 }
 

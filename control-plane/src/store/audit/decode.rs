@@ -126,6 +126,7 @@ fn ending(word: &str) -> Result<Ending, StoreError> {
         "client_gone" => Ok(Ending::ClientGone),
         "upstream_broke" => Ok(Ending::UpstreamBroke),
         "drained" => Ok(Ending::Drained),
+        "revoked" => Ok(Ending::Revoked),
         _ => Err(damaged("ending")),
     }
 }

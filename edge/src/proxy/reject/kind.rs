@@ -31,7 +31,7 @@ pub(super) fn of(refusal: &Refusal) -> Kind {
             message: "The request carries more than one credential. Send one, in one header.",
             ..invalid("conflicting_credentials")
         },
-        Refusal::Unauthenticated { .. } | Refusal::Forbidden { .. } => identity(refusal),
+        Refusal::Unauthenticated { .. } | Refusal::Revoked | Refusal::Forbidden { .. } => identity(refusal),
         Refusal::ModelNotFound { .. } | Refusal::RouteNotFound => absent(refusal),
         Refusal::MethodNotAllowed { .. }
         | Refusal::RequestTimeout
@@ -73,14 +73,18 @@ fn invalid(reason: &'static str) -> Kind {
 }
 
 fn identity(refusal: &Refusal) -> Kind {
-    if matches!(refusal, Refusal::Unauthenticated { .. }) {
+    if matches!(refusal, Refusal::Unauthenticated { .. } | Refusal::Revoked) {
+        let (reason, message) = match refusal {
+            Refusal::Revoked => ("revoked", "The credential that opened this stream was revoked."),
+            _ => ("unauthenticated", "The API key is missing or not valid."),
+        };
         return Kind {
             status: StatusCode::UNAUTHORIZED,
             openai_type: INVALID,
             code: "invalid_api_key",
             anthropic_type: "authentication_error",
-            reason: "unauthenticated",
-            message: "The API key is missing or not valid.",
+            reason,
+            message,
         };
     }
     Kind {

@@ -46,6 +46,13 @@ fn requests() -> Vec<Row> {
             ["invalid_request_error", "invalid_api_key", "authentication_error"],
         ),
         (
+            Refusal::Revoked,
+            401,
+            "revoked",
+            "The credential that opened this stream was revoked.",
+            ["invalid_request_error", "invalid_api_key", "authentication_error"],
+        ),
+        (
             forbidden(Some("p/m")),
             403,
             "no_grant",

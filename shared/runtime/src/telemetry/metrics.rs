@@ -189,6 +189,21 @@ pub fn snapshot_age(age: impl Fn() -> Option<f64> + Send + Sync + 'static) -> Ob
         .build()
 }
 
+/// `turnpike.snapshot.fenced_tenants`: tenants that this edge does not serve because it may have missed changes; `count` is
+/// asked at every collection, and `None` publishes nothing.
+pub fn fenced_tenants(count: impl Fn() -> Option<u64> + Send + Sync + 'static) -> ObservableGauge<u64> {
+    meter()
+        .u64_observable_gauge("turnpike.snapshot.fenced_tenants")
+        .with_unit("{tenant}")
+        .with_description("Tenants that are not served because this edge may have missed changes")
+        .with_callback(move |observer| {
+            if let Some(count) = count() {
+                observer.observe(count, &[]);
+            }
+        })
+        .build()
+}
+
 /// `turnpike.audit.queued`: records not stored by the control plane yet; `queued` is asked at every collection,
 /// and `None` publishes nothing.
 pub fn audit_queued(queued: impl Fn() -> Option<u64> + Send + Sync + 'static) -> ObservableGauge<u64> {
