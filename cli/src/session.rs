@@ -76,6 +76,7 @@ impl Session {
         Some(WriteOptions {
             wait: wire::Wait::Applied.into(),
             deadline_ms,
+            keep_receipt: wait.wait,
         })
     }
 

@@ -20,7 +20,7 @@ mod watch;
 
 pub use audit::{Activity, AuditFilter, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord};
 pub use error::{AppendError, StoreError};
-pub use events::{EdgeReport, EventStore, HeldKey, SealedKey};
+pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};
 pub use watch::Watch;
 
 /// Both stores, in one database.

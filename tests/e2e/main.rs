@@ -24,6 +24,7 @@ mod login;
 mod outage;
 mod own_tokens;
 mod proxies;
+mod receipts;
 mod stories;
 mod story;
 mod tenants;

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde::Serialize;
 use turnpike_proto::admin::v1::{
-    self as wire, NameRequest, WaitAppliedRequest, edge_service_client::EdgeServiceClient,
+    self as wire, NameRequest, ReceiptRequest, WaitAppliedRequest, edge_service_client::EdgeServiceClient,
 };
 
 use super::value::{Limit, some};
@@ -28,6 +28,11 @@ pub(super) enum Command {
     Wait {
         /// The position. Absent: the newest
         #[arg(long, value_name = "POSITION", default_value_t = 0)]
+        position: u64,
+    },
+    /// Show again where a change stands at each edge, as it was found when it was waited for; exit 1 if one has not applied it
+    Receipt {
+        /// The position that the change was answered with
         position: u64,
     },
 }
@@ -100,6 +105,10 @@ impl Command {
             Self::Delete { name } => {
                 client.delete(NameRequest { name }).await?;
                 session.deleted(wire::Receipt::default(), Wait { wait: false })
+            }
+            Self::Receipt { position } => {
+                let receipt = client.receipt(ReceiptRequest { position }).await?.into_inner();
+                session.deleted(receipt, Wait { wait: true })
             }
             Self::Wait { position } => {
                 let request = WaitAppliedRequest {

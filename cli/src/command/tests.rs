@@ -45,7 +45,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "offer create list get delete",
             "fallback create list get delete",
             "export",
-            "edge list delete wait",
+            "edge list delete wait receipt",
             "audit list",
             "alert list",
             "log list verify",

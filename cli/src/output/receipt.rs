@@ -13,6 +13,8 @@ pub struct ReceiptView {
     pub position: u64,
     /// Whether every edge has applied it; absent where nobody waited.
     pub applied: Option<bool>,
+    /// When it was committed, at the latest; where somebody waited.
+    pub committed: Option<String>,
     /// Every edge that is known, where somebody waited.
     pub edges: Vec<EdgeReceiptView>,
 }
@@ -25,7 +27,10 @@ pub struct EdgeReceiptView {
     position: u64,
     applied: bool,
     applied_time: Option<String>,
+    state: String,
     last_seen: Option<String>,
+    fenced_by: Option<String>,
+    spared: Vec<String>,
 }
 
 impl View for EdgeReceiptView {
@@ -36,6 +41,7 @@ impl View for EdgeReceiptView {
         "position",
         "applied_time",
         "last_seen",
+        "fenced_by",
     ];
 }
 
@@ -46,10 +52,12 @@ impl ReceiptView {
             position,
             applied,
             edges,
+            committed_us,
         } = receipt;
         Self {
             position,
             applied: waited.then_some(applied),
+            committed: moment::precise(committed_us).filter(|_| waited),
             edges: edges
                 .into_iter()
                 .filter(|_| waited)
@@ -61,6 +69,22 @@ impl ReceiptView {
     /// Whether all that was asked for is done.
     pub fn complete(&self) -> bool {
         self.applied != Some(false)
+    }
+
+    /// What becomes of those that have not applied it.
+    fn fences(&self) -> &'static str {
+        let mut missing = self
+            .edges
+            .iter()
+            .filter(|edge| !edge.applied && edge.state != "departed");
+        match missing.all(|edge| edge.fenced_by.is_some()) {
+            true => {
+                " Each of them is fenced by the time that is shown: then it serves the tenant no more until it has."
+            }
+            false => {
+                " Until they do, they serve by what they know; `turnpike tenant update --max-staleness` sets a limit."
+            }
+        }
     }
 
     /// For people.
@@ -87,8 +111,9 @@ impl ReceiptView {
             ),
             (true, _) => format!("{edges}\nEvery edge has applied position {}.\n", self.position),
             (false, all) => format!(
-                "{edges}\nCommitted at position {}, but {missing} of {all} edges have not applied it yet.\n",
-                self.position
+                "{edges}\nCommitted at position {}, but {missing} of {all} edges have not applied it yet.{}\n",
+                self.position,
+                self.fences()
             ),
         })
     }
@@ -103,6 +128,9 @@ impl From<EdgeReceipt> for EdgeReceiptView {
             applied_time_us,
             applied,
             last_seen_us,
+            state,
+            fenced_by_us,
+            spared,
         } = receipt;
         Self {
             edge,
@@ -110,7 +138,10 @@ impl From<EdgeReceipt> for EdgeReceiptView {
             position,
             applied,
             applied_time: moment::precise(applied_time_us),
+            state,
             last_seen: moment::precise(last_seen_us),
+            fenced_by: moment::precise(fenced_by_us),
+            spared,
         }
     }
 }

@@ -84,11 +84,15 @@ fn receipt(applied: bool) -> Receipt {
         applied_time_us: 1_700_000_000_123_456,
         applied,
         last_seen_us: 1_700_000_001_000_000,
+        state: "live".to_owned(),
+        fenced_by_us: if applied { 0 } else { 1_700_000_030_000_000 },
+        spared: Vec::new(),
     };
     Receipt {
         position: 7,
         applied,
         edges: vec![edge],
+        committed_us: 1_700_000_000_000_000,
     }
 }
 
@@ -112,8 +116,8 @@ fn a_receipt_names_each_edge_with_region_position_and_time() {
     let (text, complete) = written(Format::Table, true);
     assert!(complete);
     let expected = "tp_va_x\n\nThis key is shown only now: keep it safe.\n\nname   rex\nlegs   4\nowner  ann\n\n\
-        EDGE  REGION  APPLIED  POSITION  APPLIED TIME              LAST SEEN\n\
-        eu-1  eu      yes      7         2023-11-14T22:13:20.123Z  2023-11-14T22:13:21.000Z\n\n\
+        EDGE  REGION  APPLIED  POSITION  APPLIED TIME              LAST SEEN                 FENCED BY\n\
+        eu-1  eu      yes      7         2023-11-14T22:13:20.123Z  2023-11-14T22:13:21.000Z  -\n\n\
         Every edge has applied position 7.\n";
     assert_eq!(text, expected);
 }
@@ -123,7 +127,8 @@ fn an_edge_that_lags_makes_the_write_incomplete() {
     let (text, complete) = written(Format::Table, false);
     assert!(!complete);
     assert!(
-        text.ends_with("but 1 of 1 edges have not applied it yet.\n"),
+        text.contains("2023-11-14T22:13:50.000Z")
+            && text.contains("but 1 of 1 edges have not applied it yet. Each of them is fenced"),
         "{text}"
     );
 }

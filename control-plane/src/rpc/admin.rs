@@ -27,6 +27,7 @@ use crate::{
     edges::Edges,
     execute::Executor,
     history::History,
+    receipt::Receipts,
     store::{AuditStore, EventStore},
     token_key::TokenKeys,
 };
@@ -67,6 +68,7 @@ type Answer<T> = Result<Response<T>, Status>;
 pub struct Administration {
     executor: Executor,
     edges: Edges,
+    receipts: Receipts,
     events: Arc<dyn EventStore>,
     audit: Arc<dyn AuditStore>,
     history: History,
@@ -83,7 +85,7 @@ impl Administration {
     /// Puts the parts together.
     pub(crate) fn new(
         executor: Executor,
-        edges: Edges,
+        (edges, receipts): (Edges, Receipts),
         (events, history): (Arc<dyn EventStore>, History),
         audit: Arc<dyn AuditStore>,
         keyring: Arc<Keyring>,
@@ -93,6 +95,7 @@ impl Administration {
         Self {
             executor,
             edges,
+            receipts,
             events,
             audit,
             history,

@@ -24,6 +24,7 @@ use crate::{
     http::{EdgeKeys, Web},
     issuers,
     projection::{self, Projection},
+    receipt::Receipts,
     relay::Relay,
     rpc::{
         admin::{self, Administration},
@@ -141,10 +142,19 @@ impl Services {
         History::new(self.events.clone(), self.projection.clone())
     }
 
+    fn receipts(&self) -> Receipts {
+        Receipts::new(
+            self.edges.clone(),
+            self.events.clone(),
+            self.projection.clone(),
+            self.history(),
+        )
+    }
+
     fn administration(&self) -> Administration {
         Administration::new(
             self.executor.clone(),
-            self.edges.clone(),
+            (self.edges.clone(), self.receipts()),
             (self.events.clone(), self.history()),
             self.audit.clone(),
             self.keyring.clone(),

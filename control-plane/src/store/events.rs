@@ -103,6 +103,21 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// Forgets an edge. `false` if it was not known.
     async fn forget_edge(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// Keeps a receipt, in the place of an earlier one of the same position.
+    async fn save_receipt(&self, receipt: &StoredReceipt) -> Result<(), StoreError>;
+
+    /// The receipt that was kept of a position.
+    async fn receipt(&self, position: Position) -> Result<Option<StoredReceipt>, StoreError>;
+}
+
+/// Where a change stood at the edges, as text that others can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredReceipt {
+    /// Of the change's last event.
+    pub position: Position,
+    /// The receipt.
+    pub text: String,
 }
 
 /// A key that signs what goes over the bus, or Turnpike's own tokens.

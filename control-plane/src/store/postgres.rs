@@ -13,13 +13,16 @@ use turnpike_access::{
     log::{Head, Position, Recorded},
 };
 
-use super::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, Watch, schema};
+use super::{
+    AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, StoredReceipt, Watch, schema,
+};
 
 mod audit;
 mod edges;
 mod held;
 mod keys;
 mod log;
+mod receipts;
 mod snapshot;
 mod token_keys;
 
@@ -150,5 +153,13 @@ impl EventStore for Postgres {
 
     async fn forget_edge(&self, name: &str) -> Result<bool, StoreError> {
         within(edges::forget(&self.pool, name)).await
+    }
+
+    async fn save_receipt(&self, receipt: &StoredReceipt) -> Result<(), StoreError> {
+        within(receipts::save(&self.pool, receipt)).await
+    }
+
+    async fn receipt(&self, position: Position) -> Result<Option<StoredReceipt>, StoreError> {
+        within(receipts::load(&self.pool, position)).await
     }
 }

@@ -28,6 +28,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("token_keys", "SELECT, INSERT, DELETE"),
     ("edges", "SELECT, INSERT, UPDATE, DELETE"),
     ("held_keys", "SELECT, INSERT, DELETE"),
+    ("receipts", "SELECT, INSERT, UPDATE"),
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
     ("credential_use", "SELECT, INSERT, UPDATE"),

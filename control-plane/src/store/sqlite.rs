@@ -20,13 +20,16 @@ use turnpike_access::{
     log::{Head, Position, Recorded},
 };
 
-use super::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, Watch, schema};
+use super::{
+    AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, StoredReceipt, Watch, schema,
+};
 
 mod audit;
 mod edges;
 mod held;
 mod keys;
 mod log;
+mod receipts;
 mod snapshot;
 mod token_keys;
 
@@ -167,5 +170,13 @@ impl EventStore for Sqlite {
 
     async fn forget_edge(&self, name: &str) -> Result<bool, StoreError> {
         edges::forget(&self.writer, name).await
+    }
+
+    async fn save_receipt(&self, receipt: &StoredReceipt) -> Result<(), StoreError> {
+        receipts::save(&self.writer, receipt).await
+    }
+
+    async fn receipt(&self, position: Position) -> Result<Option<StoredReceipt>, StoreError> {
+        receipts::load(&self.readers, position).await
     }
 }

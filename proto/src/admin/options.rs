@@ -17,18 +17,25 @@ const LARGEST_SIZE: u32 = 1000;
 pub struct Write {
     /// For every edge to have applied it, at most so long; absent: until it is committed.
     pub applied_within: Option<Duration>,
+    /// And the receipt is kept.
+    pub keep_receipt: bool,
 }
 
 impl TryFrom<Option<v1::WriteOptions>> for Write {
     type Error = ConversionError;
 
     fn try_from(options: Option<v1::WriteOptions>) -> Result<Self, ConversionError> {
-        let v1::WriteOptions { wait, deadline_ms } = options.unwrap_or_default();
+        let v1::WriteOptions {
+            wait,
+            deadline_ms,
+            keep_receipt,
+        } = options.unwrap_or_default();
         let deadline = deadline("options.deadline_ms", deadline_ms)?;
         match v1::Wait::try_from(wait) {
-            Ok(v1::Wait::Committed) => Ok(Self { applied_within: None }),
+            Ok(v1::Wait::Committed) => Ok(Self::default()),
             Ok(v1::Wait::Applied) => Ok(Self {
                 applied_within: Some(deadline),
+                keep_receipt,
             }),
             Err(_) => Err(ConversionError::new(
                 "options.wait",

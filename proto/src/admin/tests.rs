@@ -64,6 +64,7 @@ fn writes_wait_for_the_edges_only_if_asked_to_and_not_for_ever() {
         Write::try_from(Some(v1::WriteOptions {
             wait: wait.into(),
             deadline_ms,
+            ..Default::default()
         }))
     };
     assert_eq!(Write::try_from(None).unwrap().applied_within, None);

@@ -21,7 +21,7 @@ use super::{Outcome, commit};
 use crate::{
     execute::{Authority, Request, stage::Stage},
     fixture::{Core, create_team, name},
-    store::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, Watch},
+    store::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, StoredReceipt, Watch},
 };
 
 /// A store whose next append is carried out, or not, and whose answer is lost either way.
@@ -119,6 +119,14 @@ impl EventStore for Losing {
 
     async fn forget_edge(&self, name: &str) -> Result<bool, StoreError> {
         self.inner.forget_edge(name).await
+    }
+
+    async fn save_receipt(&self, receipt: &StoredReceipt) -> Result<(), StoreError> {
+        self.inner.save_receipt(receipt).await
+    }
+
+    async fn receipt(&self, position: Position) -> Result<Option<StoredReceipt>, StoreError> {
+        self.inner.receipt(position).await
     }
 }
 

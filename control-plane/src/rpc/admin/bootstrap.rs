@@ -44,7 +44,10 @@ impl v1::bootstrap_service_server::BootstrapService for Administration {
         Ok(Response::new(v1::BootstrapResponse {
             key: key.expose().to_owned(),
             credential: Some(shown),
-            receipt: Some(self.receipt(executed.position, Write::default()).await),
+            receipt: Some(
+                self.receipt(&Name::platform(), executed.position, Write::default())
+                    .await,
+            ),
         }))
     }
 }

@@ -25,9 +25,9 @@ use super::{
     demand::{Demand, Reach},
 };
 use crate::{
-    edges::EdgeStatus,
     execute::{ExecuteError, judge},
     history::Moment,
+    receipt::Change,
     rpc::{
         identity::{Identity, Proof},
         status::Failure,
@@ -83,8 +83,8 @@ impl Administration {
         Ok((call, message))
     }
 
-    /// Where a change stands, after waiting as long as was asked for.
-    pub(super) async fn receipt(&self, position: Position, write: Write) -> v1::Receipt {
+    /// Where a change of a tenant stands, after waiting as long as was asked for.
+    pub(super) async fn receipt(&self, tenant: &Name, position: Position, write: Write) -> v1::Receipt {
         let committed = v1::Receipt {
             position: position.get(),
             ..Default::default()
@@ -92,16 +92,14 @@ impl Administration {
         let Some(within) = write.applied_within else {
             return committed;
         };
-        match self.edges.wait_applied(position, Instant::now() + within).await {
-            Ok(found) => v1::Receipt {
-                applied: found.applied,
-                edges: found
-                    .edges
-                    .iter()
-                    .map(|(edge, applied)| edge_receipt(edge, *applied))
-                    .collect(),
-                ..committed
-            },
+        let change = Change {
+            tenant: tenant.clone(),
+            position,
+            committed: clock::now(),
+        };
+        let deadline = Instant::now() + within;
+        match self.receipts.wait(change, deadline, write.keep_receipt).await {
+            Ok(receipt) => receipt.into(),
             Err(error) => {
                 // The change is committed whatever can be said about the edges: not an error of the call.
                 tracing::warn!(%error, "could not find out which edges have applied a change");
@@ -262,7 +260,7 @@ impl Call {
             .execute(authority, tenant.clone(), correlation, commands)
             .await?;
         Ok(Written {
-            receipt: Some(self.on.receipt(executed.position, write).await),
+            receipt: Some(self.on.receipt(&tenant, executed.position, write).await),
             snapshot: executed.snapshot,
             tenant,
         })
@@ -301,16 +299,4 @@ impl Written {
 fn tenant<'s>(snapshot: &'s Snapshot, name: &Name) -> Result<&'s Tenant, Failure> {
     let found = snapshot.tenant(name.as_str()).map(AsRef::as_ref);
     found.ok_or_else(|| Failure::not_found("tenant", name))
-}
-
-fn edge_receipt(edge: &EdgeStatus, applied: bool) -> v1::EdgeReceipt {
-    let report = &edge.report;
-    v1::EdgeReceipt {
-        edge: report.name.clone(),
-        region: report.region.clone(),
-        position: report.position.get(),
-        applied_time_us: report.applied.as_micros(),
-        applied,
-        last_seen_us: report.last_seen.as_micros(),
-    }
 }

@@ -135,6 +135,7 @@ const DEMANDS: &[Demand] = &[
     row("EdgeService/List", "edges.read", "edge"),
     row("EdgeService/Delete", "edges.write", "edge").for_operators(),
     row("EdgeService/WaitApplied", "edges.read", "edge"),
+    row("EdgeService/Receipt", "edges.read", "edge"),
     row("AuditService/List", "audit.read", "audit").in_own_tenant(),
     row("LogService/List", "log.read", "log").in_own_tenant(),
     row("LogService/Verify", "log.read", "log").in_own_tenant(),

@@ -1,11 +1,17 @@
 //! The edges, as tenants and operators see them.
 
 use tonic::{Request, Response};
-use turnpike_access::log::Position;
-use turnpike_proto::admin::{Page, Write, v1};
+use turnpike_access::{id::Timestamp, log::Position};
+use turnpike_proto::admin::{Page, v1};
+
+use tokio::time::Instant;
 
 use super::{Administration, Answer, call::read, part::part};
-use crate::{edges::EdgeStatus, rpc::status::Failure};
+use crate::{
+    edges::EdgeStatus,
+    receipt::{EdgeEntry, Receipt},
+    rpc::status::Failure,
+};
 
 #[tonic::async_trait]
 impl v1::edge_service_server::EdgeService for Administration {
@@ -45,10 +51,62 @@ impl v1::edge_service_server::EdgeService for Administration {
             0 => self.executor.snapshot().position(),
             number => Position::new(number),
         };
-        let write = Write {
-            applied_within: Some(deadline),
+        let change = self.receipts.change_at(position).await.map_err(Failure::from)?;
+        let Some(change) = change else {
+            return Err(Failure::not_found("position", position).into());
         };
-        Ok(Response::new(self.receipt(position, write).await))
+        let receipt = self.receipts.wait(change, Instant::now() + deadline, true).await;
+        Ok(Response::new(receipt.map_err(Failure::from)?.into()))
+    }
+
+    async fn receipt(&self, request: Request<v1::ReceiptRequest>) -> Answer<v1::Receipt> {
+        let (call, v1::ReceiptRequest { position }) = self.admit(request).await?;
+        call.may("")?;
+        let found = self.receipts.again(Position::new(position)).await;
+        // Another tenant's changes do not exist.
+        let own = |receipt: &Receipt| receipt.tenant == call.identity.target || call.identity.is_operator();
+        match found.map_err(Failure::from)?.filter(own) {
+            Some(receipt) => Ok(Response::new(receipt.into())),
+            None => Err(Failure::not_found("receipt", position).into()),
+        }
+    }
+}
+
+impl From<Receipt> for v1::Receipt {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            position: receipt.position,
+            applied: receipt.applied(),
+            committed_us: receipt.committed.as_micros(),
+            edges: receipt.edges.into_iter().map(v1::EdgeReceipt::from).collect(),
+        }
+    }
+}
+
+impl From<EdgeEntry> for v1::EdgeReceipt {
+    fn from(entry: EdgeEntry) -> Self {
+        let EdgeEntry {
+            edge,
+            region,
+            state,
+            position,
+            applied,
+            since,
+            seen,
+            fenced_by,
+            spared,
+        } = entry;
+        Self {
+            edge,
+            region,
+            position,
+            applied_time_us: since.as_micros(),
+            applied,
+            last_seen_us: seen.as_micros(),
+            state,
+            fenced_by_us: fenced_by.map_or(0, Timestamp::as_micros),
+            spared,
+        }
     }
 }
 

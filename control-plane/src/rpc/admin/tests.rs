@@ -21,7 +21,8 @@ use turnpike_runtime::{
 
 use super::{Administration, services};
 use crate::{
-    bootstrap::BootstrapToken, edges::Edges, fixture::Core, history::History, store, token_key::TokenKeys,
+    bootstrap::BootstrapToken, edges::Edges, fixture::Core, history::History, receipt::Receipts, store,
+    token_key::TokenKeys,
 };
 
 mod pick_up;
@@ -51,13 +52,17 @@ async fn served() -> Served {
         core.executor.clone(),
         Arc::from("https://control.example"),
     );
+    let history = History::new(core.store.clone(), core.projection.clone());
+    let receipts = Receipts::new(
+        edges.clone(),
+        core.store.clone(),
+        core.projection.clone(),
+        history.clone(),
+    );
     let on = Administration::new(
         core.executor.clone(),
-        edges,
-        (
-            core.store.clone(),
-            History::new(core.store.clone(), core.projection.clone()),
-        ),
+        (edges, receipts),
+        (core.store.clone(), history),
         audit,
         keyring.clone(),
         token,

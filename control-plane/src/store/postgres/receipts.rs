@@ -1,0 +1,26 @@
+//! Where changes stood at the edges.
+
+use sqlx::PgPool;
+use turnpike_access::log::Position;
+
+use crate::store::{StoreError, StoredReceipt, rows};
+
+pub(super) async fn save(pool: &PgPool, kept: &StoredReceipt) -> Result<(), StoreError> {
+    let statement = "INSERT INTO turnpike.receipts (position, receipt) VALUES ($1, $2)
+        ON CONFLICT (position) DO UPDATE SET receipt = excluded.receipt";
+    sqlx::query(statement)
+        .bind(rows::number(kept.position))
+        .bind(&kept.text)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn load(pool: &PgPool, position: Position) -> Result<Option<StoredReceipt>, StoreError> {
+    let statement = "SELECT receipt FROM turnpike.receipts WHERE position = $1";
+    let found = sqlx::query_scalar(statement)
+        .bind(rows::number(position))
+        .fetch_optional(pool)
+        .await?;
+    Ok(found.map(|text| StoredReceipt { position, text }))
+}
