@@ -1,6 +1,6 @@
 //! One edge from its start to its end, each a sequence that can be read.
 
-use std::{fs, io, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc};
+use std::{fs, io, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc, time::Duration};
 
 use rustls::pki_types::CertificateDer;
 use tokio::{net::TcpListener, sync::watch};
@@ -23,6 +23,7 @@ use crate::{
     connect::{self, ControlPlane, EdgeToken},
     current::Current,
     issuers,
+    kept::{Files, OnDisk},
     metrics::Metrics,
     proxy::{Parts, State},
     serving::{self, ForEnvoy},
@@ -112,6 +113,7 @@ impl Edge {
             bus,
             identity: identity(&settings, &signer, edge.clone(), epoch),
             current: current.clone(),
+            on_disk: on_disk(&settings, edge.clone(), &keyring),
             condition,
         };
         let standing = sync.start(&tasks, &done);
@@ -231,6 +233,15 @@ fn identity(settings: &Settings, signer: &EdgeSigner, edge: Arc<str>, epoch: u64
         key: Arc::from(signer.public_key()),
         proof: Arc::from(signer.proof(epoch)),
     }
+}
+
+fn on_disk(settings: &Settings, edge: Arc<str>, keyring: &Keyring) -> Option<OnDisk> {
+    let folder = settings.data_dir.join("state");
+    let files = || Files::new(folder, edge, keyring.authenticator("turnpike.edge.state"));
+    (!settings.no_snapshot).then(|| OnDisk {
+        files: files(),
+        max_age: Duration::from_secs(u64::from(settings.snapshot_max_age) * 3600),
+    })
 }
 
 fn name_of(settings: &Settings) -> io::Result<Arc<str>> {

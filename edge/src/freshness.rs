@@ -64,6 +64,25 @@ impl Freshness {
         self.wall.store(wall, Ordering::Relaxed);
     }
 
+    /// Everything committed by this time, by this machine's clock, was in force when an earlier run of the edge ended, and is
+    /// in force again.
+    pub(crate) fn restore(&self, certain: Timestamp) {
+        let begun = self.begun.wall.as_micros();
+        let before = begun.saturating_sub(certain.as_micros());
+        // A clock that was set back since then tells nothing.
+        if before >= 0 {
+            self.monotonic.fetch_max(-before, Ordering::Relaxed);
+            self.wall.store(-before, Ordering::Relaxed);
+        }
+    }
+
+    /// The last moment for which it is certain, by this machine's clock.
+    pub(crate) fn certain(&self) -> Option<Timestamp> {
+        let wall = self.wall.load(Ordering::Relaxed);
+        let certain = self.begun.wall.as_micros().saturating_add(wall);
+        (wall != NEVER).then_some(Timestamp::from_micros(certain))
+    }
+
     /// Since when it is not certain any more, if it ever was.
     pub fn age(&self) -> Option<Duration> {
         self.age_at(Moment::now())
@@ -126,6 +145,19 @@ mod tests {
             let age = freshness.age_at(later(confirmed, monotonic, wall));
             assert_eq!(age, Some(Duration::from_secs(seconds)), "{monotonic} {wall}");
         }
+    }
+
+    #[test]
+    fn what_an_earlier_run_was_certain_of_counts_from_then_and_a_clock_set_back_counts_nothing() {
+        let freshness = Freshness::default();
+        let before = freshness.begun.wall.plus_seconds(-40);
+        freshness.restore(before);
+        assert_eq!(freshness.certain(), Some(before));
+        let age = freshness.age_at(later(freshness.begun, 2, 2));
+        assert_eq!(age, Some(Duration::from_secs(42)));
+        let set_back = Freshness::default();
+        set_back.restore(set_back.begun.wall.plus_seconds(60));
+        assert_eq!(set_back.age(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod current;
 pub mod edge;
 pub mod freshness;
 mod issuers;
+pub mod kept;
 pub mod metrics;
 pub mod proxy;
 mod serving;

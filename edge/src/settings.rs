@@ -46,9 +46,17 @@ pub struct Settings {
     #[arg(long, env = "TURNPIKE_NAME")]
     pub name: Option<Name>,
 
-    /// The folder of this edge's name, of audit records under way and of issuers' keys. Keep it over restarts; one process at a time
+    /// The folder of this edge's name, of its access state, of audit records under way and of issuers' keys. Keep it over restarts; one process at a time
     #[arg(long, env = "TURNPIKE_DATA_DIR", default_value = "turnpike-edge-data")]
     pub data_dir: PathBuf,
+
+    /// Keep no access state in the data folder: after a restart the edge then waits for a control plane
+    #[arg(long, env = "TURNPIKE_NO_SNAPSHOT")]
+    pub no_snapshot: bool,
+
+    /// For how many hours nobody may have confirmed the access state in the data folder, for a restart to serve by it
+    #[arg(long, env = "TURNPIKE_SNAPSHOT_MAX_AGE", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=8760))]
+    pub snapshot_max_age: u16,
 
     /// Where clients connect
     #[arg(long, env = "TURNPIKE_LISTEN", default_value = "127.0.0.1:8080")]
@@ -179,6 +187,8 @@ impl Settings {
                     .map_or("kept in the data folder".into(), Name::to_string),
             ),
             ("data-dir", self.data_dir.display().to_string()),
+            ("no-snapshot", self.no_snapshot.to_string()),
+            ("snapshot-max-age", format!("{}h", self.snapshot_max_age)),
             ("listen", self.listen.to_string()),
             ("operations-listen", self.operations_listen.to_string()),
             (

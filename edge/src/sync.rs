@@ -22,7 +22,7 @@ use self::{
     listen::Listening,
     replica::Replica,
 };
-use crate::current::Current;
+use crate::{current::Current, kept::OnDisk};
 
 mod attach;
 mod bootstrap;
@@ -34,6 +34,10 @@ mod replica;
 mod stale;
 #[cfg(test)]
 mod tests;
+
+/// A log of so many events, for tests elsewhere.
+#[cfg(test)]
+pub(crate) use follow::tests::log as tests_log;
 
 /// The largest message of the control plane's that is read, in bytes.
 const LARGEST_MESSAGE: usize = 16 << 20;
@@ -78,6 +82,8 @@ pub struct Sync {
     pub identity: Identity,
     /// What is kept up to date.
     pub current: Arc<Current>,
+    /// The state that an earlier run left; `None`: none is kept.
+    pub on_disk: Option<OnDisk>,
     /// Holds once there is a snapshot and nothing keeps the edge from following the log.
     pub condition: Condition,
 }
@@ -103,6 +109,7 @@ impl Sync {
             notices: noticed,
             standing,
             healing: Healing::new(self.channel),
+            on_disk: self.on_disk.map(|on_disk| (on_disk, tasks.clone(), done.clone())),
             keys: VerifyingKeys::default(),
             known: Head::default(),
             certain: None,

@@ -10,6 +10,7 @@ mod malformed;
 mod naming;
 mod raw;
 mod refusals;
+mod restart;
 mod revocation;
 mod routes;
 mod secrets;

@@ -63,4 +63,4 @@ fn judge_batch(at: Head, events: &[Recorded]) -> Step {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ use turnpike_proto::sync::{
     self,
     v1::{Batch, Signed, signed::Kind},
 };
-use turnpike_runtime::{clock, retry::Backoff, signing::VerifyingKeys};
+use turnpike_runtime::{clock, retry::Backoff, signing::VerifyingKeys, task::Tasks};
 
 use super::{
     Standing,
@@ -23,7 +23,10 @@ use super::{
     listen::{Heard, Listening},
     replica::{Outcome, Replica},
 };
-use crate::freshness::Moment;
+use crate::{
+    freshness::Moment,
+    kept::{Keeper, OnDisk},
+};
 
 /// How long what a notice tells of may take over the bus before the control plane is asked for it.
 const BUS_GRACE: Duration = Duration::from_millis(100);
@@ -40,6 +43,8 @@ pub(super) struct Follower {
     pub(super) known: Head,
     /// From this position on, all that was committed by this moment is in force.
     pub(super) certain: Option<(Position, Moment)>,
+    /// What an earlier run left, until it is looked for; with what keeping it needs.
+    pub(super) on_disk: Option<(OnDisk, Tasks, CancellationToken)>,
 }
 
 impl Follower {
@@ -52,9 +57,13 @@ impl Follower {
     }
 
     async fn follow(&mut self) {
+        // First of all: requests wait for it.
+        let restored = self.restore().await;
         // Before the snapshot, so that nothing falls between the two.
         self.listening.begin().await;
-        self.bootstrap().await;
+        if !restored {
+            self.bootstrap().await;
+        }
         // What was committed while the snapshot was on its way and the bus was not heard.
         self.healing.want(Duration::ZERO);
         loop {
@@ -62,8 +71,38 @@ impl Follower {
                 heard = self.listening.next() => self.on_bus(heard).await,
                 Ok(()) = self.notices.changed() => self.on_notice().await,
                 healed = self.healing.next() => self.on_healed(healed).await,
+                () = self.replica.kept() => self.report(None),
             }
         }
+    }
+
+    /// Serves by what an earlier run left, if there is anything that may be served by. Whether there was.
+    async fn restore(&mut self) -> bool {
+        let Some((mut on_disk, tasks, done)) = self.on_disk.take() else {
+            return false;
+        };
+        let looking = tasks.blocking("state-restore", move || {
+            let found = on_disk.files.load(clock::now(), on_disk.max_age);
+            (on_disk.files, found)
+        });
+        let Some((files, found)) = looking.await else {
+            return false;
+        };
+        let found = found.unwrap_or_else(|refused| {
+            tracing::error!(%refused, "the state on disk is put aside; waiting for the control plane");
+            None
+        });
+        let position = found.as_ref().map(|found| found.snapshot.position());
+        let (handle, keeper) = Keeper::new(files, position, self.replica.current());
+        tasks.spawn("state-keeper", keeper.run(done));
+        if let Some(found) = found {
+            let credentials = found.snapshot.credential_count();
+            self.replica.restore(found);
+            tracing::info!(position = ?position.map(Position::get), credentials, "serving by the state on disk");
+        }
+        self.replica.keep_with(handle);
+        self.report(None);
+        position.is_some()
     }
 
     /// Fetches a snapshot, as often as it takes.
@@ -207,9 +246,11 @@ impl Follower {
     }
 
     fn report(&self, standing_still: Option<String>) {
-        let applied = self.replica.head().map(|head| head.position);
+        let applied = self.replica.applied();
         let halted = self.replica.halted().map(str::to_owned).or(standing_still);
         self.standing.send_if_modified(|standing| {
+            // What was said once holds, whatever the disk has come to.
+            let applied = applied.max(standing.applied);
             let changed = standing.applied != applied || standing.halted != halted;
             if changed {
                 *standing = Standing {

@@ -6,21 +6,26 @@ use opentelemetry::metrics::{Gauge, Histogram};
 use turnpike_access::{
     fold::FoldError,
     id::Timestamp,
-    log::{Head, Recorded},
+    log::{Head, Position, Recorded},
     snapshot::Snapshot,
 };
 use turnpike_runtime::telemetry::metrics;
 
 use super::follow::{Incoming, Step, judge};
-use crate::{current::Current, freshness::Moment};
+use crate::{
+    current::Current,
+    freshness::Moment,
+    kept::{Found, Handle},
+};
 
 /// Folds what comes in on a private copy and swaps it in once.
-#[derive(Debug)]
 pub(super) struct Replica {
     current: Arc<Current>,
     snapshot: Option<Snapshot>,
     /// Behind an event that this build cannot interpret: nothing is folded until a newer build runs.
     halted: Option<String>,
+    /// Where it is kept on disk, if it is.
+    disk: Option<Handle>,
     delay: Histogram<f64>,
     position: Gauge<u64>,
 }
@@ -51,6 +56,7 @@ impl Replica {
             snapshot: current.copy(),
             current,
             halted: None,
+            disk: None,
             delay: metrics::propagation_delay(),
             position: metrics::snapshot_position(),
         }
@@ -59,6 +65,39 @@ impl Replica {
     /// Where the state stands; `None` before there is any.
     pub(super) fn head(&self) -> Option<Head> {
         self.snapshot.as_ref().map(Snapshot::head)
+    }
+
+    /// What requests are judged by.
+    pub(super) fn current(&self) -> Arc<Current> {
+        self.current.clone()
+    }
+
+    /// The position that may be said to be applied: in force, and not to be undone by a restart.
+    pub(super) fn applied(&self) -> Option<Position> {
+        let position = self.head()?.position;
+        Some(self.disk.as_ref().map_or(position, |disk| disk.may_say(position)))
+    }
+
+    /// Takes what an earlier run left.
+    pub(super) fn restore(&mut self, found: Found) {
+        self.current.freshness().restore(found.certain);
+        self.publish(found.snapshot);
+    }
+
+    /// Keeps the state on disk from now on.
+    pub(super) fn keep_with(&mut self, handle: Handle) {
+        self.disk = Some(handle);
+    }
+
+    /// Waits until the disk has moved, and hands over what it is missing. Nothing ever where nothing is kept.
+    pub(super) async fn kept(&mut self) {
+        match &mut self.disk {
+            Some(disk) => disk.moved().await,
+            None => std::future::pending().await,
+        }
+        if let (Some(disk), Some(snapshot)) = (&mut self.disk, &self.snapshot) {
+            disk.catch_up(snapshot);
+        }
     }
 
     /// Why the state stands still for good, where it does.
@@ -102,7 +141,11 @@ impl Replica {
         });
         if folded > 0 {
             self.publish(next);
-            for event in events.iter().take(folded) {
+            let folded = events.get(..folded).unwrap_or_default();
+            if let (Some(disk), Some(snapshot)) = (&mut self.disk, &self.snapshot) {
+                disk.keep(folded, snapshot);
+            }
+            for event in folded {
                 self.delay
                     .record(seconds(event.origin.time.as_micros(), now), &[]);
             }
@@ -132,6 +175,9 @@ impl Replica {
         if forward {
             self.halted = None;
             self.publish(snapshot);
+            if let (Some(disk), Some(snapshot)) = (&mut self.disk, &self.snapshot) {
+                disk.replace(snapshot);
+            }
         }
         forward
     }

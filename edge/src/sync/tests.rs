@@ -154,6 +154,7 @@ async fn bed(log: Vec<Recorded>, length: usize) -> Bed {
             proof: Arc::default(),
         },
         current: current.clone(),
+        on_disk: None,
         condition: Readiness::new().condition("snapshot", "starting"),
     };
     sync.start(&tasks, &done);

@@ -17,6 +17,7 @@ use crate::{
     secret::{Secret, SecretBytes},
 };
 
+pub mod authenticator;
 mod sealed;
 
 pub use sealed::Sealed;
