@@ -24,6 +24,7 @@ mod team;
 mod tenant;
 mod token;
 mod token_key;
+mod usage;
 mod value;
 
 use clap::{Parser, Subcommand};
@@ -109,6 +110,9 @@ enum Command {
     /// The audit: every request, allowed or refused
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Usage: requests, tokens and cost, by whom and for what
+    #[command(subcommand)]
+    Usage(usage::Command),
     /// Alerts: what somebody should look at
     #[command(subcommand)]
     Alert(alert::Command),
@@ -170,6 +174,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Fallback(command) => command.run(session).await,
         Command::Edge(command) => command.run(session).await,
         Command::Audit(command) => command.run(session).await,
+        Command::Usage(command) => command.run(session).await,
         Command::Alert(command) => command.run(session).await,
         Command::Log(command) => command.run(session).await,
         Command::Export(command) => command.run(session).await,

@@ -3,6 +3,7 @@
 //! A noun's view is one serialisable struct; its table columns are some of its fields, so that the three
 //! formats can't drift apart.
 
+mod csv;
 mod document;
 mod receipt;
 mod table;
@@ -27,6 +28,8 @@ pub enum Format {
     Json,
     /// One YAML document.
     Yaml,
+    /// Comma-separated values with a header, for spreadsheets and billing.
+    Csv,
 }
 
 /// A noun as it is shown. Field names are an interface: programs read them.
@@ -47,6 +50,16 @@ pub struct Written<'a, V> {
     pub receipt: Option<Receipt>,
     /// Whether the edges were waited for.
     pub waited: bool,
+}
+
+/// Rows whose columns are known only when they are asked for, and their sum.
+pub struct Report {
+    /// In order: the name, and whether a table shows it where the sum has nothing in it.
+    pub columns: Vec<(String, bool)>,
+    /// The rows.
+    pub rows: Vec<Value>,
+    /// The sum of everything.
+    pub total: Value,
 }
 
 /// Writes results in the format that was asked for.
@@ -73,6 +86,7 @@ impl Printer {
         let document = document::of(view)?;
         let text = match self.format {
             Format::Table => table::fields(&document, self.width),
+            Format::Csv => csv::one(&document),
             Format::Json | Format::Yaml => self.render(&document)?,
         };
         self.emit(&text)
@@ -92,6 +106,34 @@ impl Printer {
         self.emit(&self.render(&head)?)
     }
 
+    /// Writes rows and their sum: in a table the sum is the last row, and CSV is without it, for whoever adds up.
+    pub fn report(&self, report: &Report) -> Result<(), Failure> {
+        let Report { columns, rows, total } = report;
+        let says = |(name, always): &&(String, bool)| *always || !document::is_nothing(total.get(name));
+        let shown: Vec<&str> = columns
+            .iter()
+            .filter(says)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let text = match self.format {
+            Format::Table => {
+                let all: Vec<Value> = rows.iter().chain([total]).cloned().collect();
+                table::rows(&shown, &all, self.width)
+            }
+            Format::Csv => {
+                let all: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+                csv::rows(&all, rows)
+            }
+            Format::Json | Format::Yaml => {
+                let mut whole = Mapping::new();
+                whole.insert("rows".into(), Value::Sequence(rows.clone()));
+                whole.insert("total".into(), total.clone());
+                self.render(&Value::Mapping(whole))?
+            }
+        };
+        self.emit(&text)
+    }
+
     /// Writes what a write did, and says whether it did all that was asked: with waiting, that every edge has it.
     pub fn written<V: Serialize>(&self, written: &Written<'_, V>) -> Result<bool, Failure> {
         let receipt = ReceiptView::new(written.receipt.clone().unwrap_or_default(), written.waited);
@@ -108,6 +150,7 @@ impl Printer {
         let documents: Vec<Value> = views.iter().map(document::of).collect::<Result<_, _>>()?;
         match self.format {
             Format::Table => Ok(table::rows(V::COLUMNS, &documents, self.width)),
+            Format::Csv => Ok(csv::rows(V::COLUMNS, &documents)),
             Format::Json | Format::Yaml => self.render(&Value::Sequence(documents)),
         }
     }

@@ -29,6 +29,16 @@ pub fn text(micros: u64) -> String {
     )
 }
 
+/// Writes billionths of a dollar as `0.002345`: two decimals, and more only where they say something.
+pub fn nanos(nanos: i64) -> String {
+    const BILLION: u64 = 1_000_000_000;
+    let (sign, size) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
+    let fraction = format!("{:09}", size % BILLION);
+    let shown = fraction.trim_end_matches('0').len().max(2);
+    let fraction = fraction.get(..shown).unwrap_or(&fraction);
+    format!("{sign}{}.{fraction}", size / BILLION)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +77,11 @@ mod tests {
             assert_eq!(text(micros), written);
             assert_eq!(parse(written), Ok(micros));
         }
+    }
+
+    #[test]
+    fn costs_are_shown_to_the_billionth_where_it_says_something() {
+        let shown = [0, 2_500_000, -1, 1_000_000_000, -12_345_678_900].map(nanos);
+        assert_eq!(shown, ["0.00", "0.0025", "-0.000000001", "1.00", "-12.3456789"]);
     }
 }

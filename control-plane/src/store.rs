@@ -18,6 +18,7 @@ mod snapshot;
 mod sqlite;
 mod watch;
 
+pub use audit::usage;
 pub use audit::{Activity, AuditFilter, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord};
 pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};

@@ -24,6 +24,7 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 mod token;
+mod usage;
 
 pub use access::{AccessQuestion, AskedResource, WhatQuestion, WhoQuestion};
 pub use account::{AccountChange, NewAccount};
@@ -42,6 +43,7 @@ pub use role::NewRole;
 pub use team::{Membership, NewTeam};
 pub use tenant::{NewTenant, TenantChange};
 pub use token::RevokedTokens;
+pub use usage::{UsageDimension, UsageQuestion};
 
 /// The package's messages and services.
 #[expect(

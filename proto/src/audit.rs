@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use turnpike_access::audit::{AuditRecord, Ending, Outcome, TokenFacts, Usage};
+use turnpike_access::audit::{AuditRecord, Billing, Ending, Outcome, TokenFacts, Usage};
 
 use crate::field::{pairs, text, texts};
 
@@ -82,6 +82,7 @@ impl From<&AuditRecord> for v1::Record {
             latency_us,
             first_token_us,
             usage,
+            billing,
             streamed,
             ending,
             client,
@@ -97,6 +98,11 @@ impl From<&AuditRecord> for v1::Record {
             reasoning,
         } = usage;
         let (issuer, claim, groups, groups_cut, token_id) = token.as_deref().map(brought).unwrap_or_default();
+        let Billing {
+            team,
+            cost_nanos,
+            saved_nanos,
+        } = billing;
         Self {
             time_us: time.as_micros(),
             request_id: request_id.as_ref().to_owned(),
@@ -131,6 +137,9 @@ impl From<&AuditRecord> for v1::Record {
             metadata: pairs(metadata.iter().map(|(key, value)| (key, value))),
             region: region.as_ref().to_owned(),
             position: *position,
+            team: text(team.as_ref()),
+            cost_nanos: *cost_nanos,
+            saved_nanos: *saved_nanos,
             issuer,
             claim,
             groups,

@@ -29,3 +29,4 @@ mod stories;
 mod story;
 mod tenants;
 mod tokens;
+mod usage;

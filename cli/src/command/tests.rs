@@ -47,6 +47,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "export",
             "edge list delete wait receipt",
             "audit list",
+            "usage report top rebuild",
             "alert list",
             "log list verify",
             "access who what",

@@ -11,6 +11,12 @@ pub(super) fn of<V: Serialize>(view: &V) -> Result<Value, Failure> {
         .map_err(|error| Failure::local(format!("the answer cannot be shown: {error}")))
 }
 
+/// Whether a number is zero, or is not there.
+pub(super) fn is_nothing(value: Option<&Value>) -> bool {
+    let shown = value.map(text).unwrap_or_default();
+    shown.parse::<f64>().is_ok_and(|number| number == 0.0) || shown.is_empty()
+}
+
 /// A value in one line; empty for what is absent.
 pub(super) fn text(value: &Value) -> String {
     match value {

@@ -18,7 +18,8 @@ use turnpike_proto::admin::v1::{
     provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
     team_service_server::TeamServiceServer, tenant_service_server::TenantServiceServer,
     token_key_service_server::TokenKeyServiceServer, token_service_server::TokenServiceServer,
-    user_service_server::UserServiceServer, virtual_account_service_server::VirtualAccountServiceServer,
+    usage_service_server::UsageServiceServer, user_service_server::UserServiceServer,
+    virtual_account_service_server::VirtualAccountServiceServer,
 };
 use turnpike_runtime::{keyring::Keyring, token::Tokens};
 
@@ -59,6 +60,7 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 mod token_key;
+mod usage;
 
 /// What a handler answers.
 type Answer<T> = Result<Response<T>, Status>;
@@ -132,6 +134,7 @@ pub fn services(on: Administration) -> Routes {
         .add_service(EdgeServiceServer::new(on.clone()))
         .add_service(AlertServiceServer::new(on.clone()))
         .add_service(AuditServiceServer::new(on.clone()))
+        .add_service(UsageServiceServer::new(on.clone()))
         .add_service(LogServiceServer::new(on));
     Routes::from(
         services

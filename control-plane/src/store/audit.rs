@@ -10,12 +10,16 @@ use turnpike_access::{
 
 use super::StoreError;
 
+use usage::{UsageQuery, UsageReport};
+
 pub use credential_use::{Activity, LastUse};
 
 pub(super) mod columns;
 pub(super) mod credential_use;
 pub(super) mod decode;
+pub(super) mod rollup;
 pub(super) mod select;
+pub mod usage;
 pub(super) mod watermark;
 
 /// Records of requests, kept for ever and never changed.
@@ -54,6 +58,12 @@ pub trait AuditStore: Send + Sync + 'static {
         credential: Id,
         since: Option<Timestamp>,
     ) -> Result<Activity, StoreError>;
+
+    /// What a tenant used. Rows are counted in the transaction that keeps them: each once, in its own minute.
+    async fn usage(&self, tenant: &Name, query: &UsageQuery) -> Result<UsageReport, StoreError>;
+
+    /// Counts everything anew, out of the records that are kept. Others may go on keeping records meanwhile.
+    async fn rebuild_usage(&self) -> Result<(), StoreError>;
 }
 
 /// Which records to list: those that match every field given.

@@ -22,4 +22,5 @@ mod receipts;
 mod records;
 mod schema;
 mod snapshots;
+mod usage;
 mod watching;

@@ -32,6 +32,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
     ("credential_use", "SELECT, INSERT, UPDATE"),
+    ("usage", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
 /// Brings a Postgres schema up to date, by its owner, and gives the application's role its rights and no others.

@@ -204,7 +204,9 @@ fn by_key<'s>(
         record.tenant = credential.map(|held| held.tenant.shared());
         record.principal = credential.map(|held| Arc::from(held.owner.to_string()));
     });
-    let found = found.map_err(|refused| unauthenticated(refused.failure.as_str()));
+    let found = found
+        .inspect(|caller| note_team(ticket, caller))
+        .map_err(|refused| unauthenticated(refused.failure.as_str()));
     (credential.map(|held| &held.tenant), found)
 }
 
@@ -225,8 +227,16 @@ fn by_token<'s>(
         record.token = Some(Arc::new(TokenFacts::of(token)));
         record.principal = caller.map(|caller| Arc::from(caller.principal.to_string()));
     });
-    let found = found.map_err(|failure| unauthenticated(failure.as_str()));
+    let found = found
+        .inspect(|caller| note_team(ticket, caller))
+        .map_err(|failure| unauthenticated(failure.as_str()));
     (Some(&token.tenant), found)
+}
+
+/// A request counts for one team, so that sums over teams count it once.
+fn note_team(ticket: &mut Ticket, caller: &Caller<'_>) {
+    let team = caller.teams().first().map(|team| team.shared());
+    ticket.note(|record| record.billing.team = team);
 }
 
 fn unauthenticated(reason: &'static str) -> Refusal {

@@ -5,9 +5,12 @@ use std::{net::IpAddr, sync::Arc};
 use http::HeaderValue;
 use turnpike_access::{
     audit::Outcome,
+    authenticate::Caller,
     choose::{Choice, ModelRequest, choose},
+    id::Name,
     model::ProviderKind,
     resolve::Unresolved,
+    snapshot::Snapshot,
 };
 
 use super::{
@@ -95,6 +98,7 @@ pub(super) fn judge(
         .targets
         .get(choice.model.owner.name(), choice.model.provider)?;
     serves(target.kind, question.route)?;
+    charge(ticket, &snapshot, &caller, &choice);
     ticket.label(Labels {
         provider: Some(convention_name(target.kind)),
         model: choice.model.listed.map(|model| model.id.shared()),
@@ -155,6 +159,18 @@ pub(super) fn unresolved(unresolved: Unresolved) -> Refusal {
                 .into(),
         ),
     }
+}
+
+/// By the prices that this state has: of the model that is served, and of the one in whose place it is.
+fn charge(ticket: &mut Ticket, snapshot: &Snapshot, caller: &Caller<'_>, choice: &Choice<'_>) {
+    let served = choice.model.listed.map(|model| model.profile.prices);
+    let denied = choice.fallback.as_ref().and_then(|taken| {
+        let own = caller.tenant.model(&taken.denied);
+        // Else it was one that the operators offer.
+        let offered = || snapshot.tenant(Name::platform().as_str())?.model(&taken.denied);
+        own.or_else(offered).map(|model| model.profile.prices)
+    });
+    ticket.charge(served, denied);
 }
 
 fn note_choice(ticket: &mut Ticket, choice: &Choice<'_>, decision: &str) {

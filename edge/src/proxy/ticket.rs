@@ -7,8 +7,10 @@ use opentelemetry::trace::TraceContextExt as _;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use turnpike_access::{
-    audit::{AuditRecord, Ending, Outcome, Usage},
+    audit::{AuditRecord, Billing, Ending, Outcome, Usage},
+    charge::saved_nanos,
     id::Timestamp,
+    model::Prices,
 };
 use turnpike_runtime::{
     clock,
@@ -35,9 +37,18 @@ pub(super) struct Ticket {
     started: Instant,
     record: Option<Box<AuditRecord>>,
     labels: Labels,
+    prices: Charged,
     spans: Spans,
     /// Whether the record stands for a response, and not for one more decision of it.
     answers: bool,
+}
+
+/// What tokens cost, at the position of the decision.
+#[derive(Default, Clone, Copy)]
+struct Charged {
+    served: Option<Prices>,
+    /// Of the model that was denied, where another is served.
+    denied: Option<Prices>,
 }
 
 /// Of the request and of the call to its provider; nothing where traces are not exported.
@@ -76,6 +87,7 @@ impl Ticket {
             latency_us: 0,
             first_token_us: None,
             usage: Usage::default(),
+            billing: Billing::default(),
             streamed: false,
             ending: Ending::Complete,
             client,
@@ -89,6 +101,7 @@ impl Ticket {
             started: Instant::now(),
             record: Some(Box::new(record)),
             labels: Labels::default(),
+            prices: Charged::default(),
             spans: Spans::default(),
             answers: true,
         }
@@ -107,6 +120,7 @@ impl Ticket {
             started: self.started,
             record: self.record.as_deref().map(further),
             labels: Labels::default(),
+            prices: Charged::default(),
             spans: Spans::default(),
             answers: false,
         }
@@ -127,6 +141,11 @@ impl Ticket {
     /// What metrics may say of the request's model.
     pub(super) fn label(&mut self, labels: Labels) {
         self.labels = labels;
+    }
+
+    /// What the model's tokens cost, and what those of the model cost that was denied in its favour.
+    pub(super) fn charge(&mut self, served: Option<Prices>, denied: Option<Prices>) {
+        self.prices = Charged { served, denied };
     }
 
     pub(super) fn note_route(&mut self, route: &'static Route) {
@@ -190,6 +209,7 @@ impl Ticket {
             started: self.started,
             record: self.record.take(),
             labels: std::mem::take(&mut self.labels),
+            prices: self.prices,
             spans: std::mem::take(&mut self.spans),
             answers: self.answers,
         }
@@ -213,6 +233,10 @@ impl Ticket {
         };
         record.latency_us = self.until(at);
         record.ending = ending;
+        let Charged { served, denied } = self.prices;
+        let cost = served.and_then(|prices| prices.cost_nanos(&record.usage));
+        record.billing.cost_nanos = cost;
+        record.billing.saved_nanos = saved_nanos(denied.as_ref(), &record.usage, cost);
         if record.route.is_empty() {
             record.route = Arc::from("unknown");
         }

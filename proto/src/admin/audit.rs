@@ -155,6 +155,9 @@ impl From<(&AuditId, &AuditRecord)> for v1::AuditEntry {
             token_id,
             subject,
             resource,
+            team,
+            cost_nanos,
+            saved_nanos,
         } = Record::from(record);
         Self {
             edge: edge.to_string(),
@@ -192,6 +195,9 @@ impl From<(&AuditId, &AuditRecord)> for v1::AuditEntry {
             user_agent,
             metadata,
             region,
+            team,
+            cost_nanos,
+            saved_nanos,
             position,
             issuer,
             claim,

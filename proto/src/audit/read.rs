@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use turnpike_access::{
-    audit::{AuditRecord, Ending, Outcome, TokenFacts, Usage},
+    audit::{AuditRecord, Billing, Ending, Outcome, TokenFacts, Usage},
     id::{Id, Timestamp},
 };
 
@@ -99,6 +99,9 @@ impl TryFrom<v1::Record> for AuditRecord {
             token_id,
             subject,
             resource,
+            team,
+            cost_nanos,
+            saved_nanos,
         } = record;
         let token = known(issuer).map(|issuer| {
             Arc::new(TokenFacts {
@@ -144,6 +147,11 @@ impl TryFrom<v1::Record> for AuditRecord {
             latency_us,
             first_token_us,
             usage,
+            billing: Billing {
+                team: known(team),
+                cost_nanos,
+                saved_nanos,
+            },
             streamed,
             ending: read_ending(ending)?,
             client: client_address(&client)?,

@@ -53,6 +53,7 @@ prop_compose! {
     fn record()(
         texts in vec(text(), 3),
         maybe in vec(option::of(text()), 14),
+        (cost_nanos, saved_nanos) in any::<(Option<u64>, Option<i64>)>(),
         (credential, grants) in (option::of(id()), vec(id(), 0..3)),
         (status, upstream_status) in any::<(u16, Option<u16>)>(),
         (time, latency_us, first_token_us, position, streamed) in any::<(i64, u64, Option<u64>, u64, bool)>(),
@@ -87,6 +88,7 @@ prop_compose! {
             latency_us,
             first_token_us,
             usage,
+            billing: Billing { team: maybe[13].clone(), cost_nanos, saved_nanos },
             streamed,
             ending,
             client,

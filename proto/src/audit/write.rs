@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use turnpike_access::audit::{AuditRecord, TokenFacts, Usage};
+use turnpike_access::audit::{AuditRecord, Billing, TokenFacts, Usage};
 
 use super::v1;
 
@@ -45,6 +45,7 @@ pub fn write(record: &AuditRecord, out: &mut Vec<u8>) {
         latency_us,
         first_token_us,
         usage,
+        billing,
         streamed,
         ending,
         client,
@@ -102,6 +103,7 @@ pub fn write(record: &AuditRecord, out: &mut Vec<u8>) {
     }
     fields.known(39, resource.as_deref());
     fields.known(40, subject.as_deref());
+    fields.billing(billing);
 }
 
 /// The fields of a message, appended in the order of their numbers.
@@ -179,6 +181,21 @@ impl Fields<'_> {
         }
         self.number(37, u64::from(*groups_cut));
         self.known(38, id.as_deref());
+    }
+
+    fn billing(&mut self, billing: &Billing) {
+        let Billing {
+            team,
+            cost_nanos,
+            saved_nanos,
+        } = billing;
+        self.known(50, team.as_deref());
+        self.given(51, *cost_nanos);
+        // `sint64`: the sign is in the lowest bit.
+        self.given(
+            52,
+            saved_nanos.map(|saved| (saved << 1 ^ saved >> 63).cast_unsigned()),
+        );
     }
 
     fn address(&mut self, field: u32, address: Option<IpAddr>) {

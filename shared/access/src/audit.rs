@@ -50,6 +50,17 @@ pub struct Usage {
     pub reasoning: Option<u64>,
 }
 
+/// Whom a request counts for, and what it cost, as known at the edge that decided.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Billing {
+    /// The first of the principal's teams.
+    pub team: Option<Arc<str>>,
+    /// By the model's prices at [`AuditRecord::position`], in billionths of a US dollar; `None` is "not known".
+    pub cost_nanos: Option<u64>,
+    /// What a substitute saved, likewise; see [`crate::charge::saved_nanos`].
+    pub saved_nanos: Option<i64>,
+}
+
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Ending {
@@ -173,6 +184,8 @@ pub struct AuditRecord {
     pub first_token_us: Option<u64>,
     /// What the provider counted.
     pub usage: Usage,
+    /// Whom it counts for, and what it cost.
+    pub billing: Billing,
     /// Whether the response was streamed.
     pub streamed: bool,
     /// How the exchange ended.

@@ -10,6 +10,7 @@
 pub mod alert;
 pub mod audit;
 pub mod authenticate;
+pub mod charge;
 pub mod choose;
 pub mod codec;
 pub mod command;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use turnpike_tests::{
     caller::{Answer, chat},
     dev::Dev,
+    eventually::eventually,
     ground::Key,
 };
 
@@ -24,7 +25,8 @@ async fn furnish(dev: &Dev) -> Vec<Key> {
     let mut keys = Vec::new();
     for customer in CUSTOMERS {
         let model = format!(
-            "model create fake-openai/{customer}-tuned --upstream-name gpt-4o --tag customer={customer}"
+            "model create fake-openai/{customer}-tuned --upstream-name gpt-4o --input-price 2.50 \
+             --output-price 10 --tag customer={customer}"
         );
         let account = format!("virtual-account create {customer} --team customers --tag customer={customer}");
         tell(dev, &[&model, &account]).await;
@@ -102,6 +104,24 @@ async fn billing(dev: &Dev) {
         let named: Vec<&Value> = of_models.map(|row| &row["metadata"]["customer-id"]).collect();
         assert_eq!(named, [&json!(customer)]);
     }
+    // For each an answer, a list of models, and what it was refused: nobody's model, and each of the others' by two names.
+    let told = eventually("usage by customer", async || {
+        let report = dev.admin.words("usage report --by metadata:customer-id").await;
+        match report["total"]["requests"].as_u64() {
+            Some(21) => Ok(report),
+            _ => Err(report),
+        }
+    })
+    .await;
+    // A list of models has no metadata.
+    let mut rows = told["rows"].as_array().unwrap().clone();
+    rows.retain(|row| !row["metadata:customer-id"].is_null());
+    for (customer, row) in CUSTOMERS.iter().zip(&rows) {
+        assert_eq!(row["metadata:customer-id"], *customer);
+        assert_eq!((&row["requests"], &row["refused"]), (&json!(6), &json!(5)));
+        assert_ne!(row["cost_usd"], "0.00", "{row}");
+    }
+    assert_eq!(rows.len(), CUSTOMERS.len());
 }
 
 #[tokio::test]

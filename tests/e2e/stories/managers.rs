@@ -4,6 +4,7 @@ use serde_json::json;
 use turnpike_tests::{
     caller::{Answer, Caller, chat},
     dev::Dev,
+    eventually::eventually,
 };
 
 use super::{key_of, models, tell};
@@ -47,6 +48,40 @@ fn is_clear_refusal(refused: &Answer) {
     assert_eq!(refused.header("x-turnpike-fallback"), "");
 }
 
+/// What substitutes saved each team; managers had none.
+async fn saving(dev: &Dev) {
+    let told = eventually("usage by team", async || {
+        let report = dev.admin.words("usage report --by team").await;
+        match report["total"]["requests"].as_u64() {
+            // An answer and a list of models for each, and two that were declined.
+            Some(8) => Ok(report),
+            _ => Err(report),
+        }
+    })
+    .await;
+    let saved: Vec<_> = told["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let saved: f64 = row["saved_usd"].as_str().unwrap().parse().unwrap();
+            (
+                row["team"].as_str().unwrap(),
+                row["substituted"].as_u64().unwrap(),
+                saved > 0.0,
+            )
+        })
+        .collect();
+    assert_eq!(
+        saved,
+        [
+            ("engineers", 1, true),
+            ("managers", 0, false),
+            ("support", 1, true)
+        ]
+    );
+}
+
 #[tokio::test]
 async fn gpt_4_is_for_managers_and_others_get_llama_or_mistral_and_know_it_and_may_decline() {
     let dev = Dev::start().await;
@@ -76,7 +111,7 @@ async fn gpt_4_is_for_managers_and_others_get_llama_or_mistral_and_know_it_and_m
         is_clear_refusal(&declining(&caller).await);
         assert_eq!(models(&dev, &key).await, [served]);
 
-        // What it saves: the tokens are those of the cheaper model, and of which dearer one they are in place.
+        // What it saves is told of it: the tokens are those of the cheaper model, and of which dearer one they are in place.
         let row = dev.audited(answer.request_id()).await;
         assert_eq!(
             (
@@ -87,7 +122,9 @@ async fn gpt_4_is_for_managers_and_others_get_llama_or_mistral_and_know_it_and_m
             (&json!(ASKED), &json!(served), &json!(ASKED))
         );
         assert!(row["output_tokens"].as_u64().unwrap() > 0, "{row}");
+        assert_ne!(row["saved_usd"], json!(null), "{row}");
     }
+    saving(&dev).await;
 
     let visitor = key_of(&dev, "virtual-account:visitor").await;
     is_clear_refusal(&dev.caller(&visitor).chat(ASKED).await);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Serialize;
 use turnpike_proto::admin::v1::AuditEntry;
 
-use crate::{command::value::some, moment, output::View};
+use crate::{command::value::some, moment, output::View, price};
 
 #[derive(Serialize)]
 pub(super) struct AuditView {
@@ -42,6 +42,9 @@ pub(super) struct AuditView {
     output_tokens: Option<u64>,
     cached_tokens: Option<u64>,
     reasoning_tokens: Option<u64>,
+    team: Option<String>,
+    cost_usd: Option<String>,
+    saved_usd: Option<String>,
     streamed: bool,
     ending: Option<String>,
     client: Option<String>,
@@ -106,6 +109,11 @@ impl From<AuditEntry> for AuditView {
             output_tokens: entry.output_tokens,
             cached_tokens: entry.cached_tokens,
             reasoning_tokens: entry.reasoning_tokens,
+            team: some(entry.team),
+            cost_usd: entry
+                .cost_nanos
+                .map(|cost| price::nanos(i64::try_from(cost).unwrap_or(i64::MAX))),
+            saved_usd: entry.saved_nanos.map(price::nanos),
             streamed: entry.streamed,
             ending: some(entry.ending),
             client: some(entry.client),

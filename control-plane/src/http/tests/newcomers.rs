@@ -199,6 +199,7 @@ fn audit_record() -> AuditRecord {
         upstream_status: None,
         latency_us: 1,
         first_token_us: None,
+        billing: Default::default(),
         usage: Default::default(),
         streamed: false,
         ending: Default::default(),

@@ -137,6 +137,8 @@ const DEMANDS: &[Demand] = &[
     row("EdgeService/WaitApplied", "edges.read", "edge"),
     row("EdgeService/Receipt", "edges.read", "edge"),
     row("AuditService/List", "audit.read", "audit").in_own_tenant(),
+    row("UsageService/Report", "usage.read", "usage").in_own_tenant(),
+    row("UsageService/Rebuild", "usage.write", "usage").for_operators(),
     row("LogService/List", "log.read", "log").in_own_tenant(),
     row("LogService/Verify", "log.read", "log").in_own_tenant(),
 ];

@@ -103,6 +103,9 @@ pub(in crate::store) const COLUMNS: &[(&str, Value)] = &[
         "tokens_reasoning",
         Value::Number(|r| r.usage.reasoning.map(number)),
     ),
+    ("team", Value::Text(|r| r.billing.team.as_deref().map(clean))),
+    ("cost_nanos", Value::Number(|r| r.billing.cost_nanos.map(number))),
+    ("saved_nanos", Value::Number(|r| r.billing.saved_nanos)),
     ("streamed", Value::Flag(|r| r.streamed)),
     ("ending", Value::Text(|r| Some(Cow::from(ending(r.ending))))),
     (

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::{ColumnIndex, Decode, Row, Type};
 use turnpike_access::{
-    audit::{AuditId, AuditRecord, Ending, Outcome, TokenFacts, Usage},
+    audit::{AuditId, AuditRecord, Billing, Ending, Outcome, TokenFacts, Usage},
     id::Timestamp,
 };
 
@@ -55,6 +55,7 @@ where
         latency_us: number("latency_us")?.cast_unsigned(),
         first_token_us: count("first_token_us")?,
         usage: usage(count)?,
+        billing: billing(optional("team")?, whole)?,
         streamed: row.try_get("streamed")?,
         ending: ending(&text("ending")?)?,
         client: optional("client")?
@@ -93,6 +94,17 @@ fn token(
         groups_cut,
         id: optional("token_id")?,
     })))
+}
+
+fn billing(
+    team: Option<Arc<str>>,
+    whole: impl Fn(&str) -> Result<Option<i64>, sqlx::Error>,
+) -> Result<Billing, sqlx::Error> {
+    Ok(Billing {
+        team,
+        cost_nanos: whole("cost_nanos")?.map(i64::cast_unsigned),
+        saved_nanos: whole("saved_nanos")?,
+    })
 }
 
 fn usage(count: impl Fn(&str) -> Result<Option<u64>, sqlx::Error>) -> Result<Usage, sqlx::Error> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_access::{
-    audit::{AuditRecord, Ending, Outcome, TokenFacts, Usage},
+    audit::{AuditRecord, Billing, Ending, Outcome, TokenFacts, Usage},
     id::Timestamp,
 };
 
@@ -36,6 +36,7 @@ pub(super) fn record(tenant: &str, time: i64) -> AuditRecord {
         latency_us: 0,
         first_token_us: None,
         usage: Usage::default(),
+        billing: Default::default(),
         streamed: false,
         ending: Ending::Complete,
         client: None,
@@ -83,6 +84,11 @@ pub(super) fn full(tenant: &str, time: i64) -> AuditRecord {
             output: Some(14),
             cached: Some(0),
             reasoning: Some(16),
+        },
+        billing: Billing {
+            team: text("team"),
+            cost_nanos: Some(18),
+            saved_nanos: Some(-19),
         },
         streamed: true,
         ending: Ending::ClientGone,

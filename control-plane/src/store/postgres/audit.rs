@@ -15,7 +15,11 @@ use crate::store::{
     audit::{
         columns::{COLUMNS, Value},
         credential_use::{self, ADDRESS, Counted, MODEL, UPSERT, newest_of},
-        decode, newest, select, visible_to,
+        decode, newest,
+        rollup::{self, Words},
+        select,
+        usage::{UsageQuery, UsageReport},
+        visible_to,
         watermark::{Mark, first},
     },
 };
@@ -23,6 +27,13 @@ use crate::store::{
 const DIALECT: select::Dialect = select::Dialect {
     table: "turnpike.audit",
     among: (" AND token_groups @> jsonb_build_array(", "::text)"),
+};
+
+const WORDS: Words = Words {
+    usage: "turnpike.usage",
+    audit: "turnpike.audit",
+    metadata_key: "md5(metadata)",
+    member: ("metadata::jsonb ->> ", ""),
 };
 
 /// One array for each column: a batch is one statement of one shape, whatever its length.
@@ -41,7 +52,8 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     }
     format!(
         "INSERT INTO turnpike.audit (edge, epoch, sequence, {names}) SELECT $1, $2, sequence, {values}
-            FROM UNNEST({arrays}) AS batch (sequence, {names}) ON CONFLICT (edge, epoch, sequence) DO NOTHING",
+            FROM UNNEST({arrays}) AS batch (sequence, {names}) ON CONFLICT (edge, epoch, sequence) DO NOTHING
+            RETURNING id",
         names = names.join(", "),
         values = values.join(", "),
         arrays = arrays.join(", "),
@@ -67,13 +79,15 @@ impl AuditStore for Postgres {
             if fresh.is_empty() {
                 return Ok(before.contiguous.cast_unsigned());
             }
-            store(&mut transaction, edge, epoch, start, fresh).await?;
+            let stored = store(&mut transaction, edge, epoch, start, fresh).await?;
             remember_uses(&mut transaction, edge, fresh).await?;
             let mut after = before.stored(start, start + count(fresh.len()) - 1);
             if after.gapped() && after.contiguous > before.contiguous {
                 after.contiguous = run_end(&mut transaction, edge, epoch, after.contiguous).await?;
             }
             mark(&mut transaction, edge, epoch, after).await?;
+            // Last, because others wait for these rows until the commit.
+            count_usage(&mut transaction, stored).await?;
             transaction.commit().await?;
             Ok::<_, StoreError>(after.contiguous.cast_unsigned())
         })
@@ -124,6 +138,45 @@ impl AuditStore for Postgres {
         let addresses = within(counted.by(ADDRESS).build().fetch_all(&self.pool)).await?;
         credential_use::activity(&totals, &models, &addresses)
     }
+
+    async fn usage(&self, tenant: &Name, query: &UsageQuery) -> Result<UsageReport, StoreError> {
+        // One state for the rows and their total.
+        let mut transaction = within(self.pool.begin()).await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .execute(&mut *transaction)
+            .await?;
+        let mut whole = WORDS.read(tenant, query, &[]);
+        let total = within(whole.build().fetch_one(&mut *transaction)).await?;
+        let mut report = UsageReport {
+            rows: Vec::new(),
+            total: rollup::row(&total, 0)?.used,
+        };
+        if !query.by.is_empty() {
+            let mut parts = WORDS.read(tenant, query, &query.by);
+            for row in within(parts.build().fetch_all(&mut *transaction)).await? {
+                report.rows.push(rollup::row(&row, query.by.len())?);
+            }
+        }
+        Ok(report)
+    }
+
+    async fn rebuild_usage(&self) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        // Whoever has counted rows and not committed is waited for; whoever comes later counts its rows after us, and
+        // we do not see them.
+        sqlx::query("LOCK TABLE turnpike.usage IN EXCLUSIVE MODE")
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM turnpike.usage")
+            .execute(&mut *transaction)
+            .await?;
+        let count = WORDS.count("1 = 1");
+        // The statement is made of our own words alone.
+        sqlx::query(AssertSqlSafe(count))
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
 }
 
 fn count(length: usize) -> i64 {
@@ -145,13 +198,14 @@ async fn lock(transaction: &mut PgTransaction<'_>, edge: &str, epoch: i64) -> Re
     })
 }
 
+/// The ids of the rows that were not there before.
 async fn store(
     transaction: &mut PgTransaction<'_>,
     edge: &str,
     epoch: i64,
     start: i64,
     records: &[AuditRecord],
-) -> Result<(), StoreError> {
+) -> Result<Vec<i64>, StoreError> {
     let sequences: Vec<i64> = (start..).take(records.len()).collect();
     // The statement is made of our own column names alone.
     let mut query = sqlx::query(AssertSqlSafe(INSERT.as_str()))
@@ -165,6 +219,18 @@ async fn store(
             Value::Flag(get) => query.bind(records.iter().map(get).collect::<Vec<_>>()),
         };
     }
+    let rows = query.fetch_all(&mut **transaction).await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("id"))
+        .collect::<Result<_, _>>()?)
+}
+
+/// Counts the rows that were inserted, and only those.
+async fn count_usage(transaction: &mut PgTransaction<'_>, rows: Vec<i64>) -> Result<(), StoreError> {
+    static COUNT: LazyLock<String> = LazyLock::new(|| WORDS.count("id = ANY($1)"));
+    // The statement is made of our own words alone.
+    let query = sqlx::query(AssertSqlSafe(COUNT.as_str())).bind(rows);
     query.execute(&mut **transaction).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Row as _, SqliteTransaction};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, SqliteTransaction};
 use turnpike_access::{
     audit::AuditRecord,
     id::{Id, Name, Timestamp},
@@ -15,7 +15,11 @@ use crate::store::{
     audit::{
         columns::{COLUMNS, Value},
         credential_use::{self, ADDRESS, Counted, MODEL, UPSERT, newest_of},
-        decode, newest, select, visible_to,
+        decode, newest,
+        rollup::{self, Words},
+        select,
+        usage::{UsageQuery, UsageReport},
+        visible_to,
         watermark::{Mark, first},
     },
 };
@@ -26,6 +30,13 @@ const DIALECT: select::Dialect = select::Dialect {
         " AND EXISTS (SELECT 1 FROM json_each(token_groups) WHERE value = ",
         ")",
     ),
+};
+
+const WORDS: Words = Words {
+    usage: "usage",
+    audit: "audit",
+    metadata_key: "metadata",
+    member: ("(SELECT value FROM json_each(metadata) WHERE key = ", ")"),
 };
 
 /// Rows of one statement: 42 binds each, far below SQLite's limit.
@@ -49,9 +60,9 @@ impl AuditStore for Sqlite {
         if fresh.is_empty() {
             return Ok(before.contiguous.cast_unsigned());
         }
-        let mut next = start;
+        let (mut next, mut stored) = (start, Vec::new());
         for part in fresh.chunks(ROWS) {
-            store(&mut transaction, edge, epoch, next, part).await?;
+            stored.extend(store(&mut transaction, edge, epoch, next, part).await?);
             remember_uses(&mut transaction, edge, part).await?;
             next += count(part.len());
         }
@@ -60,6 +71,7 @@ impl AuditStore for Sqlite {
             after.contiguous = run_end(&mut transaction, edge, epoch, after.contiguous).await?;
         }
         mark(&mut transaction, edge, epoch, after).await?;
+        count_usage(&mut transaction, &stored).await?;
         transaction.commit().await?;
         Ok(after.contiguous.cast_unsigned())
     }
@@ -108,6 +120,37 @@ impl AuditStore for Sqlite {
         let addresses = counted.by(ADDRESS).build().fetch_all(&self.readers).await?;
         credential_use::activity(&totals, &models, &addresses)
     }
+
+    async fn usage(&self, tenant: &Name, query: &UsageQuery) -> Result<UsageReport, StoreError> {
+        // One state for the rows and their total.
+        let mut transaction = self.readers.begin().await?;
+        let mut whole = WORDS.read(tenant, query, &[]);
+        let total = whole.build().fetch_one(&mut *transaction).await?;
+        let mut report = UsageReport {
+            rows: Vec::new(),
+            total: rollup::row(&total, 0)?.used,
+        };
+        if !query.by.is_empty() {
+            let mut parts = WORDS.read(tenant, query, &query.by);
+            for row in parts.build().fetch_all(&mut *transaction).await? {
+                report.rows.push(rollup::row(&row, query.by.len())?);
+            }
+        }
+        Ok(report)
+    }
+
+    async fn rebuild_usage(&self) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query("DELETE FROM usage")
+            .execute(&mut *transaction)
+            .await?;
+        let count = WORDS.count("1 = 1");
+        // The statement is made of our own words alone.
+        sqlx::query(AssertSqlSafe(count))
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
 }
 
 fn count(length: usize) -> i64 {
@@ -129,13 +172,14 @@ async fn lock(transaction: &mut SqliteTransaction<'_>, edge: &str, epoch: i64) -
     })
 }
 
+/// The ids of the rows that were not there before.
 async fn store(
     transaction: &mut SqliteTransaction<'_>,
     edge: &str,
     epoch: i64,
     start: i64,
     records: &[AuditRecord],
-) -> Result<(), StoreError> {
+) -> Result<Vec<i64>, StoreError> {
     let mut query = QueryBuilder::new("INSERT INTO audit (edge, epoch, sequence");
     for (name, _) in COLUMNS {
         query.push(", ").push(name);
@@ -151,12 +195,25 @@ async fn store(
             };
         }
     });
-    query.push(" ON CONFLICT (edge, epoch, sequence) DO NOTHING");
-    query
+    query.push(" ON CONFLICT (edge, epoch, sequence) DO NOTHING RETURNING id");
+    let rows = query
         .build()
         .persistent(false)
-        .execute(&mut **transaction)
+        .fetch_all(&mut **transaction)
         .await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("id"))
+        .collect::<Result<_, _>>()?)
+}
+
+/// Counts the rows that were inserted, and only those.
+async fn count_usage(transaction: &mut SqliteTransaction<'_>, rows: &[i64]) -> Result<(), StoreError> {
+    let rows = serde_json::to_string(rows).unwrap_or_default();
+    let count = WORDS.count("id IN (SELECT value FROM json_each($1))");
+    // The statement is made of our own words alone.
+    let query = sqlx::query(AssertSqlSafe(count)).bind(rows);
+    query.execute(&mut **transaction).await?;
     Ok(())
 }
 
