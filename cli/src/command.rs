@@ -119,7 +119,7 @@ enum Command {
     /// The event log: every change
     #[command(subcommand)]
     Log(log::Command),
-    /// Access: who may do what, now and in the past
+    /// Access: who may do what, now and in the past; and asking for it for some time
     #[command(subcommand)]
     Access(access::Command),
     /// Ask whether a principal may do something; exit 0 if so, 1 if not

@@ -51,6 +51,16 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(signed).map_err(|_| RULE.to_owned())
 }
 
+/// A duration as the flags take it: `90d`, `12h`, `45s`.
+pub fn written(seconds: u32) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let fits = units
+        .into_iter()
+        .find(|(length, _)| seconds >= *length && seconds.is_multiple_of(*length));
+    let (length, unit) = fits.unwrap_or((1, "s"));
+    format!("{}{unit}", seconds / length)
+}
+
 /// The present moment, in microseconds since the epoch.
 pub fn now() -> i64 {
     Timestamp::now().as_microsecond()

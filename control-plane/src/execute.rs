@@ -13,6 +13,7 @@ use turnpike_access::{
     id::{Id, Name},
     ledger,
     log::Position,
+    request::NotTheirs,
     snapshot::Snapshot,
     token::VerifiedToken,
 };
@@ -72,6 +73,9 @@ pub enum ExecuteError {
         /// What the decision says.
         reason: decide::Reason,
     },
+    /// Whatever is granted to the caller, this is not its own to ask for. Nothing changed.
+    #[error("{}", _0.sentence())]
+    NotTheirs(NotTheirs),
     /// The store could not be reached, or this control plane is stopping. Nothing changed; it may be tried again.
     #[error("{0}")]
     Unavailable(String),

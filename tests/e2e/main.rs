@@ -19,6 +19,7 @@ mod edge;
 mod grpc;
 mod identity;
 mod issuers;
+mod just_in_time;
 mod leaks;
 mod login;
 mod outage;

@@ -1,4 +1,4 @@
-//! `turnpike check`, `turnpike explain`, `turnpike whoami`, and under `turnpike access` who may do what.
+//! `turnpike check`, `turnpike explain`, `turnpike whoami`, and under `turnpike access` who may do what, and asking for more.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -19,6 +19,7 @@ use crate::{
 
 mod decision;
 mod effective;
+mod request;
 
 /// What can be asked about the access that there is.
 #[derive(Debug, Subcommand)]
@@ -28,6 +29,8 @@ pub(super) enum Command {
     Who(effective::Who),
     /// Show what somebody may do, now or at a moment of the past, and since when. Needs access.read
     What(effective::What),
+    #[command(flatten)]
+    Asked(request::Command),
 }
 
 impl Command {
@@ -35,6 +38,7 @@ impl Command {
         match self {
             Self::Who(who) => who.run(session).await,
             Self::What(what) => what.run(session).await,
+            Self::Asked(asked) => asked.run(session).await,
         }
     }
 }

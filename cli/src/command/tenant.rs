@@ -12,7 +12,7 @@ use turnpike_proto::admin::v1::{
 mod policy;
 mod staleness;
 
-use policy::{PolicyFlags, PolicyView};
+use policy::{PolicyFlags, PolicyView, Rule, Seconds};
 use staleness::{StalenessFlags, StalenessView};
 
 use super::value::{Delete, Limit, pair, some};
@@ -83,6 +83,9 @@ pub(super) struct Update {
     /// Whether a stream that is under way ends when what opened it is revoked
     #[arg(long, value_name = "true|false")]
     end_streams: Option<bool>,
+    /// For how long access may be asked for with `turnpike access request`; `none` for the usual day
+    #[arg(long, value_name = "DURATION")]
+    max_access: Option<Rule<Seconds>>,
     #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
@@ -101,6 +104,7 @@ struct TenantView {
     created: Option<String>,
     staleness: Option<StalenessView>,
     end_streams: bool,
+    max_access: Option<String>,
     credential_policy: Option<PolicyView>,
 }
 
@@ -120,6 +124,7 @@ impl From<wire::Tenant> for TenantView {
             tags,
             staleness,
             end_streams,
+            max_access_seconds,
         } = tenant;
         Self {
             name,
@@ -130,6 +135,7 @@ impl From<wire::Tenant> for TenantView {
             created: moment::text(created_us),
             staleness: staleness.map(StalenessView::from),
             end_streams,
+            max_access: max_access_seconds.map(moment::written),
             credential_policy: credential_policy.map(PolicyView::from),
         }
     }
@@ -223,6 +229,7 @@ impl Update {
             tags,
             no_tags,
             end_streams,
+            max_access,
             wait,
             staleness,
             policy,
@@ -241,6 +248,7 @@ impl Update {
             hide_models,
             suspended,
             credential_policy,
+            max_access_seconds: max_access.map(|Rule(most)| most.map_or(0, |Seconds(most)| most)),
             options: session.options(wait),
             replace_tags: no_tags || !tags.is_empty(),
             tags: tags.into_iter().collect(),

@@ -50,7 +50,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "usage report top rebuild",
             "alert list",
             "log list verify",
-            "access who what",
+            "access who what request requests approve refuse withdraw",
             "check",
             "explain",
             "login",

@@ -9,6 +9,7 @@ use turnpike_access::{
     id::{Id, Name, Timestamp},
     ledger::Refusal,
     pattern::Resource,
+    request,
     snapshot::Snapshot,
     token,
 };
@@ -59,8 +60,32 @@ fn is_own_pick_up(own: Id, command: &Command) -> bool {
     matches!(command, Command::HandOverCredential { id, by: HandOver::PickUp, .. } if *id == own)
 }
 
-/// What the caller may do itself, or by the teams that it administers; then it lends nothing that it has not got.
+/// Beside the command's own permission: an approval is for those who could make the grant themselves, lending nothing
+/// that they have not got, and nobody decides about a request of their own.
 fn judge_command(
+    snapshot: &Snapshot,
+    caller: &Caller<'_>,
+    tenant: &Name,
+    command: (&Command, Permission),
+    now: Timestamp,
+) -> Result<(), ExecuteError> {
+    let asked = command.0;
+    judge_lending(snapshot, caller, tenant, command, now)?;
+    if let Some(held) = snapshot.tenant(tenant.as_str()) {
+        request::may_decide(held, caller, asked).map_err(ExecuteError::NotTheirs)?;
+    }
+    let Command::ApproveAccess { grant, .. } = asked else {
+        return Ok(());
+    };
+    let grants = Command::CreateGrant(grant.clone());
+    match grants.permission() {
+        Some(permission) => judge_lending(snapshot, caller, tenant, (&grants, permission), now),
+        None => Ok(()),
+    }
+}
+
+/// What the caller may do itself, or by the teams that it administers; then it lends nothing that it has not got.
+fn judge_lending(
     snapshot: &Snapshot,
     caller: &Caller<'_>,
     tenant: &Name,

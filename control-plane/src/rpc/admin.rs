@@ -54,6 +54,7 @@ mod offer;
 mod part;
 mod policy;
 mod provider;
+mod request;
 mod role;
 mod team;
 mod tenant;

@@ -87,7 +87,7 @@ fn execute_code(error: &ExecuteError) -> Code {
             Refusal::Changed => Code::Aborted,
         },
         ExecuteError::Unauthenticated => Code::Unauthenticated,
-        ExecuteError::Forbidden { .. } => Code::PermissionDenied,
+        ExecuteError::Forbidden { .. } | ExecuteError::NotTheirs(_) => Code::PermissionDenied,
         ExecuteError::Unavailable(_) => Code::Unavailable,
         ExecuteError::OutcomeUnknown(_) => Code::Unknown,
         ExecuteError::Overloaded => Code::ResourceExhausted,

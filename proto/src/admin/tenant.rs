@@ -45,6 +45,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
             tags: pairs,
             staleness: behind,
             end_streams,
+            max_access_seconds,
         } = required("tenant", tenant)?;
         Ok(Self {
             name: parse("tenant.name", &name)?,
@@ -56,6 +57,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
                 tags: tags(pairs),
                 staleness: staleness(behind)?.unwrap_or_default(),
                 end_streams,
+                max_access_seconds: max_access_seconds.filter(|most| *most > 0),
             },
             administrator: optional("administrator", &administrator)?,
             write: options.try_into()?,
@@ -92,6 +94,8 @@ pub struct TenantChange {
     tags: Option<Tags>,
     staleness: Option<Staleness>,
     end_streams: Option<bool>,
+    /// 0 is what there is where nothing was ever said.
+    max_access_seconds: Option<u32>,
 }
 
 impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
@@ -109,6 +113,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             replace_tags,
             staleness: behind,
             end_streams,
+            max_access_seconds,
         } = request;
         if !replace_tags && !pairs.is_empty() {
             return Err(ConversionError::new(
@@ -126,6 +131,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             tags: replace_tags.then(|| tags(pairs)),
             staleness: staleness(behind)?,
             end_streams,
+            max_access_seconds,
         })
     }
 }
@@ -141,6 +147,7 @@ impl TenantChange {
             tags,
             staleness,
             end_streams,
+            max_access_seconds,
         } = from.clone();
         TenantSettings {
             display_name: self.display_name.clone().map_or(display_name, known),
@@ -150,6 +157,9 @@ impl TenantChange {
             tags: self.tags.clone().unwrap_or(tags),
             staleness: self.staleness.clone().unwrap_or(staleness),
             end_streams: self.end_streams.unwrap_or(end_streams),
+            max_access_seconds: self
+                .max_access_seconds
+                .map_or(max_access_seconds, |most| Some(most).filter(|most| *most > 0)),
         }
     }
 }
@@ -164,6 +174,7 @@ impl From<&Tenant> for v1::Tenant {
             tags,
             staleness,
             end_streams,
+            max_access_seconds,
         } = tenant.settings();
         Self {
             name: tenant.name().to_string(),
@@ -182,6 +193,7 @@ impl From<&Tenant> for v1::Tenant {
                     models: texts(models),
                 }),
             end_streams: *end_streams,
+            max_access_seconds: *max_access_seconds,
         }
     }
 }

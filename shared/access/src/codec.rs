@@ -16,6 +16,7 @@ use crate::{
     log::Head,
     model::{Fallback, Model, Provider},
     offer::Offer,
+    request::HeldRequest,
     role::Role,
     snapshot::{HeldGrant, HeldTeam, Snapshot, Tenant},
     tenant::{Account, Team, TenantSettings},
@@ -44,6 +45,8 @@ enum Record {
     Role(Arc<Role>),
     Team(Team),
     Account(Account),
+    /// Of an account before it; those of one account in the order in which they were made.
+    AccessRequest(HeldRequest),
     /// A credential of an account that was deleted; it follows with the others.
     Retired {
         credential: Id,
@@ -146,6 +149,13 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
                 .accounts
                 .values()
                 .map(|held| Record::Account(held.account.clone())),
+        )
+        .chain(
+            tenant
+                .access_requests
+                .values()
+                .flat_map(|of| of.iter().cloned())
+                .map(Record::AccessRequest),
         )
         .chain(
             tenant
@@ -302,6 +312,7 @@ fn restore(tenant: &mut Tenant, record: Record) -> Result<(), Missing> {
             tenant.teams.insert(&name, Arc::new(HeldTeam { team, grants }));
         }
         Record::Account(account) => tenant.restore_account(account),
+        Record::AccessRequest(held) => tenant.restore_request(held)?,
         Record::Retired { credential } => {
             tenant.retired.insert(credential, ());
         }

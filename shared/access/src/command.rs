@@ -16,6 +16,7 @@ use crate::{
     issuer::{IssuerProfile, TokenKey, TokenMatch},
     model::{Fallback, ModelProfile, ProviderProfile},
     offer::Offer,
+    request::AccessRequest,
     role::Role,
     tenant::{Account, AccountProfile, TeamProfile, TenantSettings},
 };
@@ -157,6 +158,14 @@ pub enum Command {
     UpdateGrant { from: Box<Grant>, to: Box<Grant> },
     /// The end of a grant.
     DeleteGrant { id: Id },
+    /// A grant for some time is asked for, by whoever is to have it.
+    RequestAccess(AccessRequest),
+    /// A request is approved with this grant: what was asked for, for no longer.
+    ApproveAccess { id: Id, grant: Grant },
+    /// A request for this role is refused.
+    RefuseAccess { id: Id, role: Name, reason: Arc<str> },
+    /// A request for this role is withdrawn, by whoever asked.
+    WithdrawAccess { id: Id, role: Name },
     /// A fallback rule, after the others.
     CreateFallback(Fallback),
     /// The end of a fallback rule.
@@ -254,6 +263,14 @@ impl Command {
                 ("grants.write", "grant", id.to_string())
             }
             Self::UpdateGrant { to, .. } => ("grants.write", "grant", to.id.to_string()),
+            Self::RequestAccess(AccessRequest { role, .. }) | Self::WithdrawAccess { role, .. } => {
+                ("access.request", "role", role.to_string())
+            }
+            Self::ApproveAccess {
+                grant: Grant { role, .. },
+                ..
+            }
+            | Self::RefuseAccess { role, .. } => ("access.approve", "role", role.to_string()),
             Self::CreateFallback(Fallback { id, .. }) | Self::DeleteFallback { id } => {
                 ("fallbacks.write", "fallback", id.to_string())
             }

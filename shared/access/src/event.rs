@@ -22,6 +22,7 @@ use crate::{
     issuer::{IssuerProfile, TokenKey, TokenMatch},
     model::{Fallback, ModelProfile, ProviderProfile},
     offer::Offer,
+    request::AccessRequest,
     role::Role,
     tenant::{AccountProfile, TeamProfile, TenantSettings},
 };
@@ -177,6 +178,22 @@ pub enum Event {
     /// A grant ceased to be.
     #[serde(rename = "grant.deleted.v1")]
     GrantDeleted { id: Id },
+    /// Somebody asked for a grant.
+    #[serde(rename = "access.requested.v1")]
+    AccessRequested(AccessRequest),
+    /// A request was approved; the grant follows in the same change.
+    #[serde(rename = "access.approved.v1")]
+    AccessApproved { id: Id, grant: Id, expires: Timestamp },
+    /// A request was refused.
+    #[serde(rename = "access.refused.v1")]
+    AccessRefused { id: Id, reason: Arc<str> },
+    /// A request was withdrawn by whoever asked, or for the given reason.
+    #[serde(rename = "access.withdrawn.v1")]
+    AccessWithdrawn {
+        id: Id,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Arc<str>>,
+    },
     /// A fallback rule was added after the others.
     #[serde(rename = "fallback.created.v1")]
     FallbackCreated(Fallback),

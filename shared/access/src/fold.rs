@@ -16,6 +16,7 @@ mod catalogue;
 mod credential;
 mod issuer;
 mod rights;
+mod request;
 
 /// Why an event was not folded in. The snapshot is as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -192,6 +193,7 @@ impl Tenant {
             Event::AccountDeleted { principal } => {
                 let held = self.accounts.remove(&principal).ok_or(Missing("account"))?;
                 self.forget_who(&principal, &held.account.profile);
+                self.access_requests.remove(&principal);
                 for id in &held.account.credentials {
                     self.retired.insert(*id, ());
                 }
@@ -203,6 +205,10 @@ impl Tenant {
             Event::GrantCreated(grant) => self.add_grant(origin, grant)?,
             Event::GrantUpdated(grant) => self.update_grant(grant)?,
             Event::GrantDeleted { id } => self.delete_grant(id)?,
+            Event::AccessRequested(_)
+            | Event::AccessApproved { .. }
+            | Event::AccessRefused { .. }
+            | Event::AccessWithdrawn { .. } => self.apply_to_requests(origin, event)?,
             catalogue => self.apply_to_catalogue(origin, catalogue)?,
         }
         Ok(())

@@ -19,6 +19,7 @@ mod credential;
 mod issuer;
 mod offer;
 mod people;
+mod request;
 mod rights;
 
 /// Why a command changes nothing. The message is for whoever asked.
@@ -105,6 +106,10 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::CreateGrant(_)
         | Command::UpdateGrant { .. }
         | Command::DeleteGrant { .. }) => rights::handle(tenant, now, rights),
+        asked @ (Command::RequestAccess(_)
+        | Command::ApproveAccess { .. }
+        | Command::RefuseAccess { .. }
+        | Command::WithdrawAccess { .. }) => request::handle(tenant, now, asked),
         credential @ (Command::IssueCredential(_)
         | Command::RotateCredential { .. }
         | Command::SuspendCredential { .. }

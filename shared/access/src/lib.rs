@@ -35,6 +35,7 @@ pub mod offer;
 pub mod pattern;
 pub mod policy;
 pub mod recall;
+pub mod request;
 pub mod resolve;
 pub mod role;
 pub mod schedule;

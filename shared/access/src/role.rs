@@ -24,7 +24,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
     ("admin", "Everything in the tenant.", &["*"]),
     (
         "developer",
-        "Call models, and see what there is to call and why a call was refused.",
+        "Call models, see what there is to call and why a call was refused, and ask for more.",
         &[
             "inference.*",
             "models.list",
@@ -32,11 +32,12 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "providers.read",
             "aliases.read",
             "access.explain",
+            "access.request",
         ],
     ),
     (
         "viewer",
-        "See everything of the tenant but its audit; change and call nothing.",
+        "See everything of the tenant but its audit, and ask for more; change and call nothing.",
         &[
             "tenants.read",
             "teams.read",
@@ -57,6 +58,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "access.explain",
             "access.check",
             "access.read",
+            "access.request",
         ],
     ),
     (
@@ -70,6 +72,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "models.list",
             "models.read",
             "edges.read",
+            "access.request",
         ],
     ),
 ];

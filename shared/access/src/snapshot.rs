@@ -13,6 +13,7 @@ use crate::{
     log::{Head, Position},
     model::{Fallback, Model, Provider},
     offer::Offer,
+    request::HeldRequest,
     role::{self, Role},
     table::{Numbered, Table},
     tenant::TenantSettings,
@@ -142,6 +143,8 @@ pub struct Tenant {
     pub(crate) emails: Table<Arc<str>, Arc<Vec<Principal>>>,
     /// Which accounts are who at an issuer.
     pub(crate) subjects: Table<Arc<str>, Arc<Vec<Principal>>>,
+    /// What each principal has asked for, the oldest first.
+    pub(crate) access_requests: Table<Principal, Arc<Vec<HeldRequest>>>,
 }
 
 /// A grant with its role looked up.
@@ -180,6 +183,7 @@ impl Tenant {
             revocations: Table::default(),
             emails: Table::default(),
             subjects: Table::default(),
+            access_requests: Table::default(),
         }
     }
 
@@ -315,6 +319,26 @@ impl Tenant {
     /// The one account that is `ISSUER/SUBJECT`.
     pub fn by_subject(&self, subject: &str) -> Option<&Principal> {
         only(self.subjects.get(subject))
+    }
+
+    /// What a principal has asked for, the oldest first; of decided requests the newest.
+    pub fn access_requests_of(&self, principal: &Principal) -> &[HeldRequest] {
+        self.access_requests
+            .get(principal)
+            .map_or(&[], |held| held.as_slice())
+    }
+
+    /// Everything that was asked for, the oldest first.
+    pub fn access_requests(&self) -> Vec<&HeldRequest> {
+        let mut all: Vec<_> = self.access_requests.values().flat_map(|of| of.iter()).collect();
+        all.sort_by_key(|held| (held.asked, held.request.id));
+        all
+    }
+
+    /// A request for access by its id.
+    pub fn access_request(&self, id: Id) -> Option<&HeldRequest> {
+        let mut all = self.access_requests.values().flat_map(|of| of.iter());
+        all.find(|held| held.request.id == id)
     }
 
     /// The fallback rules, in the order in which they are tried.

@@ -34,6 +34,9 @@ pub struct TenantSettings {
     /// A stream that is under way ends when what opened it is revoked.
     #[serde(default, skip_serializing_if = "is_false")]
     pub end_streams: bool,
+    /// For how long access may be asked for, in seconds; absent: [`crate::request::DEFAULT_MAX_SECONDS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_access_seconds: Option<u32>,
 }
 
 /// How far behind an edge may be and still serve a tenant. Absent: however far.

@@ -15,8 +15,10 @@ use turnpike_access::{
 };
 
 mod issuer;
+mod request;
 
 pub(crate) use issuer::trusted;
+pub(crate) use request::unfilled;
 
 use crate::world::{
     ALIASES, Dice, MODELS, PRINCIPALS, PROVIDERS, ROLES, TEAMS, TENANTS, model, peppers, secret,
@@ -58,6 +60,7 @@ fn step(bytes: &[u8]) -> Step {
         4 | 5 => on_people(&mut dice, &tenant),
         6 | 7 => on_credential(&mut dice, &tenant),
         8 => on_catalogue(&mut dice, &tenant),
+        9 => request::on_requests(&mut dice, &tenant),
         _ => rarely(&mut dice, &tenant),
     };
     Step { tenant, command }

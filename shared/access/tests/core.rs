@@ -26,6 +26,7 @@ mod lifecycle;
 mod naive;
 mod offers;
 mod policy;
+mod request;
 mod table;
 mod token;
 mod upkeep;

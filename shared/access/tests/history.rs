@@ -16,7 +16,7 @@ use turnpike_access::{
 };
 
 use crate::{
-    commands::{Step, prelude},
+    commands::{Step, prelude, unfilled},
     world::{ALIASES, Dice, ISSUER_URLS, MODELS, START},
 };
 
@@ -49,7 +49,7 @@ impl History {
     /// How many events a command led to, or why it was refused.
     pub(crate) fn perform(&mut self, step: &Step) -> Result<usize, Refusal> {
         self.seconds += 1;
-        let command = based_on_the_present(&self.snapshot, step);
+        let command = based_on_the_present(&self.snapshot, self.now(), step);
         let events = handle(&self.snapshot, &step.tenant, self.now(), command)?;
         for event in &events {
             let recorded = self.record(&step.tenant, event);
@@ -77,12 +77,17 @@ impl History {
         )
     }
 
+    /// Lets time pass.
+    pub(crate) fn wait(&mut self, seconds: i64) {
+        self.seconds += seconds;
+    }
+
     pub(crate) fn tenant(&self, name: &str) -> Option<&Arc<Tenant>> {
         self.snapshot.tenant(name)
     }
 }
 
-fn based_on_the_present(snapshot: &Snapshot, step: &Step) -> Command {
+fn based_on_the_present(snapshot: &Snapshot, now: Timestamp, step: &Step) -> Command {
     let mut command = step.command.clone();
     let Some(tenant) = snapshot.tenant(step.tenant.as_str()) else {
         return command;
@@ -122,6 +127,11 @@ fn based_on_the_present(snapshot: &Snapshot, step: &Step) -> Command {
         Command::UpdateRole { from, to } => {
             if let Some(held) = tenant.role(to.name.as_str()) {
                 *from = held.as_ref().clone();
+            }
+        }
+        Command::ApproveAccess { id, grant } if grant.id == unfilled() => {
+            if let Some(held) = tenant.access_request(*id) {
+                *grant = held.request.grant(held.request.id, now, None);
             }
         }
         _ => {}

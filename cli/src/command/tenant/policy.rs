@@ -256,31 +256,21 @@ impl From<CredentialPolicy> for PolicyView {
             ..
         } = automatic_rotation.unwrap_or_default();
         Self {
-            max_lifetime: max_lifetime_seconds.map(written),
+            max_lifetime: max_lifetime_seconds.map(moment::written),
             expiry_required,
             max_live,
-            rotate_after: rotate_after_seconds.map(written),
-            warn_before: warn_before_seconds.map(written),
+            rotate_after: rotate_after_seconds.map(moment::written),
+            warn_before: warn_before_seconds.map(moment::written),
             suspend_overdue,
-            warn_unused: warn_unused_seconds.map(written),
-            suspend_unused: suspend_unused_seconds.map(written),
-            revoke_unused: revoke_unused_seconds.map(written),
+            warn_unused: warn_unused_seconds.map(moment::written),
+            suspend_unused: suspend_unused_seconds.map(moment::written),
+            revoke_unused: revoke_unused_seconds.map(moment::written),
             automatic_rotation: delivery,
-            rotation_overlap: overlap.map(written),
+            rotation_overlap: overlap.map(moment::written),
             webhook_url: some(webhook_url),
             webhook_public_key: some(webhook_public_key),
         }
     }
-}
-
-/// A duration as the flags take it: `90d`, `12h`, `45s`.
-pub(super) fn written(seconds: u32) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let fits = units
-        .into_iter()
-        .find(|(length, _)| seconds >= *length && seconds.is_multiple_of(*length));
-    let (length, unit) = fits.unwrap_or((1, "s"));
-    format!("{}{unit}", seconds / length)
 }
 
 #[cfg(test)]
@@ -350,7 +340,7 @@ mod tests {
     fn durations_are_shown_as_they_are_given() {
         for text in ["90d", "12h", "45s", "90m", "0s"] {
             let Seconds(seconds) = text.parse().unwrap();
-            assert_eq!(written(seconds), text);
+            assert_eq!(moment::written(seconds), text);
         }
     }
 }

@@ -75,6 +75,32 @@ impl v1::access_service_server::AccessService for Administration {
             token_expires_us: expires,
         }))
     }
+
+    async fn request_access(
+        &self,
+        request: Request<v1::RequestAccessRequest>,
+    ) -> Answer<v1::RequestedAccessResponse> {
+        self.ask_for_access(request).await
+    }
+
+    async fn list_requests(
+        &self,
+        request: Request<v1::ListRequestsRequest>,
+    ) -> Answer<v1::ListRequestsResponse> {
+        self.list_asked(request).await
+    }
+
+    async fn approve(&self, request: Request<v1::ApproveRequest>) -> Answer<v1::RequestedAccessResponse> {
+        self.approve_access(request).await
+    }
+
+    async fn refuse(&self, request: Request<v1::RefuseRequest>) -> Answer<v1::RequestedAccessResponse> {
+        self.refuse_access(request).await
+    }
+
+    async fn withdraw(&self, request: Request<v1::WithdrawRequest>) -> Answer<v1::RequestedAccessResponse> {
+        self.withdraw_access(request).await
+    }
 }
 
 impl Call {

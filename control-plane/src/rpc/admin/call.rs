@@ -9,7 +9,7 @@ use turnpike_access::{
     command::{Command, Permission},
     decide::Reason,
     grant::Subject,
-    id::{Name, Timestamp},
+    id::{Name, Principal, Timestamp},
     ledger::Refusal,
     log::Position,
     snapshot::{Snapshot, Tenant},
@@ -227,6 +227,41 @@ impl Call {
                 Err(_) => Err(refused),
             }
         })
+    }
+
+    /// Whether the caller may do something else than what the method demands.
+    pub(super) fn may_otherwise(
+        &self,
+        action: &'static str,
+        kind: &'static str,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let permission = Permission {
+            action,
+            kind,
+            name: name.to_owned(),
+        };
+        let caller = self.caller()?;
+        judge::judge_caller(
+            &self.snapshot,
+            &caller,
+            &self.identity.target,
+            &permission,
+            self.now,
+        )?;
+        Ok(())
+    }
+
+    /// The caller, where the call is about its own tenant.
+    pub(super) fn own_principal(&self) -> Result<Option<Principal>, Failure> {
+        let own = self.identity.own == self.identity.target;
+        let principal = self.caller()?.principal.clone();
+        Ok(Some(principal).filter(|_| own))
+    }
+
+    /// The call's tenant, whatever the caller may do there.
+    pub(super) fn target(&self) -> Result<&Tenant, Failure> {
+        tenant(&self.snapshot, &self.identity.target)
     }
 
     /// The call's tenant, if the caller may do with the named thing what the method demands.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Handled, Refusal, account, change, check_tags, check_text, exists, in_use, is_revoked, not_found,
+    Handled, Refusal, account, change, check_tags, check_text, exists, in_use, is_revoked, not_found, request,
 };
 use crate::{
     command::Command,
@@ -43,10 +43,14 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, command: Command) -> 
             let current = &account(tenant, &principal)?.account.profile;
             check_profile(&to)?;
             check_identity(tenant, &principal, &to)?;
-            change(current, &from, &to, || Event::AccountUpdated {
+            let mut events = change(current, &from, &to, || Event::AccountUpdated {
                 principal: principal.clone(),
                 profile: to.clone(),
-            })
+            })?;
+            if to.deactivated {
+                events.extend(request::orphaned(tenant, &principal, "deactivated"));
+            }
+            Ok(events)
         }
         Command::DeleteAccount { principal } => delete_account(snapshot, tenant, principal),
         _ => Err(Refusal::Invalid("not a command about people".to_owned())),
@@ -164,6 +168,7 @@ fn delete_account(snapshot: &Snapshot, tenant: &Tenant, principal: Principal) ->
         .map(|held| Event::GrantDeleted { id: held.grant.id });
     Ok(revoked
         .chain(ungranted)
+        .chain(request::orphaned(tenant, &principal, "deleted"))
         .chain([Event::AccountDeleted {
             principal: principal.clone(),
         }])
