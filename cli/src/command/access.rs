@@ -111,6 +111,12 @@ struct About {
     /// Try the fallback rules too
     #[arg(long)]
     accept_fallback: bool,
+    /// What the request needs of a substitute; may be given again
+    #[arg(long, value_name = "CAPABILITY", value_parser = ["tools", "vision", "json"])]
+    needs: Vec<String>,
+    /// How many tokens prompt and answer have together, which must fit into a substitute
+    #[arg(long, value_name = "TOKENS")]
+    context_tokens: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -146,6 +152,23 @@ impl From<wire::CheckResponse> for DecisionView {
             position,
         }
     }
+}
+
+/// A decision with the fallback rules that were not followed.
+#[derive(Serialize)]
+struct ExplainedView {
+    #[serde(flatten)]
+    decision: DecisionView,
+    passed_over: Vec<String>,
+}
+
+fn passed_over(one: wire::PassedOver) -> String {
+    let wire::PassedOver {
+        fallback,
+        to,
+        sentence,
+    } = one;
+    format!("fallback {fallback} to {to}: {sentence}")
 }
 
 #[derive(Serialize)]
@@ -224,6 +247,10 @@ impl Explain {
         let answer = client.explain(request).await?.into_inner();
         let decision = DecisionView::from(present(answer.decision)?);
         let considered = ConsideredView::all(answer.considered)?;
+        let decision = ExplainedView {
+            decision,
+            passed_over: answer.passed_over.into_iter().map(passed_over).collect(),
+        };
         session.printer.whole(&decision, "considered", &considered)?;
         Ok(Outcome::Done)
     }
@@ -242,6 +269,8 @@ impl About {
             family,
             environment,
             tags,
+            needs,
+            context_tokens,
         } = self;
         let time_us = at.map(|when| when.ahead(moment::now()));
         AccessRequest {
@@ -257,6 +286,8 @@ impl About {
             environment,
             tags: tags.into_iter().collect(),
             position,
+            needs,
+            context_tokens,
         }
     }
 }

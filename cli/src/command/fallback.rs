@@ -28,6 +28,9 @@ pub(super) enum Command {
         /// Only for members of this team; may be given again
         #[arg(long = "team", value_name = "TEAM")]
         teams: Vec<String>,
+        /// Only for those whose token carries this group: group:ISSUER/VALUE; may be given again
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
         #[command(flatten)]
         wait: Wait,
     },
@@ -48,16 +51,29 @@ struct FallbackView {
     from: String,
     to: String,
     teams: Vec<String>,
+    groups: Vec<String>,
 }
 
 impl View for FallbackView {
-    const COLUMNS: &'static [&'static str] = &["id", "from", "to", "teams"];
+    const COLUMNS: &'static [&'static str] = &["id", "from", "to", "teams", "groups"];
 }
 
 impl From<wire::Fallback> for FallbackView {
     fn from(fallback: wire::Fallback) -> Self {
-        let wire::Fallback { id, from, to, teams } = fallback;
-        Self { id, from, to, teams }
+        let wire::Fallback {
+            id,
+            from,
+            to,
+            teams,
+            groups,
+        } = fallback;
+        Self {
+            id,
+            from,
+            to,
+            teams,
+            groups,
+        }
     }
 }
 
@@ -69,6 +85,7 @@ impl Command {
                 from,
                 to,
                 teams,
+                groups,
                 wait,
             } => {
                 let fallback = Some(wire::Fallback {
@@ -76,6 +93,7 @@ impl Command {
                     from,
                     to,
                     teams,
+                    groups,
                 });
                 let request = CreateFallbackRequest {
                     fallback,

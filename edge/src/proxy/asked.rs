@@ -8,6 +8,8 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 
+use turnpike_access::needs::Needs;
+
 use super::{
     body::{self, BodyError},
     forward::{Outgoing, may_ask_usage, unchanged},
@@ -86,6 +88,14 @@ impl<'b> Asked<'b> {
             Self::Json(scan) => scan.model.map(|model| model.name).unwrap_or_default(),
             Self::Path(model, _) => model,
             Self::Form(model) => model.name,
+        }
+    }
+
+    /// What it needs of a model that stands in for the one that is asked for.
+    pub(super) fn needs(&self, bytes: &[u8]) -> Needs {
+        match self {
+            Self::Json(scan) | Self::Path(_, scan) => body::needs(bytes, scan.max_tokens),
+            Self::Form(_) => Needs::default(),
         }
     }
 

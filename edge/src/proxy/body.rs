@@ -7,11 +7,13 @@ use std::{borrow::Cow, ops::Range};
 
 mod keys;
 pub mod multipart;
+mod needs;
 mod scan;
 mod splice;
 #[cfg(test)]
 mod tests;
 
+pub use needs::needs;
 pub use scan::scan;
 pub use splice::{splice, splice_form};
 

@@ -101,6 +101,7 @@ async fn answer(
             };
             let asked = Asked::read(route, model.as_deref(), &head.headers, &body);
             let asked = asked.map_err(|refusal| after_admission(state, &presented, ticket, refusal))?;
+            let needs = || asked.needs(&body);
             let question = Question {
                 route,
                 presented: &presented,
@@ -108,6 +109,7 @@ async fn answer(
                 model: asked.model(),
                 provider: header(&head.headers, &PROVIDER),
                 accepts_fallback: header(&head.headers, &FALLBACK) != Some("none"),
+                needs: &needs,
             };
             let approved = judge(state, head, question, id, ticket).await?;
             // Nobody asks for the headers any more: the caller is known.

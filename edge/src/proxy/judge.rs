@@ -6,9 +6,10 @@ use http::HeaderValue;
 use turnpike_access::{
     audit::Outcome,
     authenticate::Caller,
-    choose::{Choice, ModelRequest, choose},
+    choose::{Choice, ModelRequest, choose_for},
     id::Name,
     model::ProviderKind,
+    needs::Needs,
     resolve::Unresolved,
     snapshot::Snapshot,
 };
@@ -35,6 +36,8 @@ pub(super) struct Question<'a> {
     /// `x-turnpike-provider`.
     pub(super) provider: Option<&'a str>,
     pub(super) accepts_fallback: bool,
+    /// What a substitute must be able to do; looked for only where one is considered.
+    pub(super) needs: &'a (dyn Fn() -> Needs + Sync),
 }
 
 /// The answer was yes: all that the rest of the request needs of the snapshot.
@@ -81,7 +84,7 @@ pub(super) fn judge(
         circumstances: caller.circumstances(ticket.time(), question.client),
         accepts_fallback: question.accepts_fallback,
     };
-    let choice = choose(&snapshot, &caller, &request).map_err(unresolved);
+    let choice = choose_for(&snapshot, &caller, &request, question.needs).map_err(unresolved);
     let wanted = match &choice {
         Ok(choice) => Wanted::Model(choice.model.id.as_str()),
         Err(_) => Wanted::Answer,

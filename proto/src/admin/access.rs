@@ -6,6 +6,7 @@ use turnpike_access::{
     grant::Subject,
     id::{Id, Name, Principal, Timestamp},
     log::Position,
+    needs::{Capability, Needs, PassedOver},
     pattern::Tags,
 };
 
@@ -54,6 +55,8 @@ pub struct AccessQuestion {
     pub position: Option<Position>,
     /// Whether fallback rules are tried.
     pub accepts_fallback: bool,
+    /// What a substitute must be able to do.
+    pub needs: Needs,
 }
 
 impl TryFrom<v1::AccessRequest> for AccessQuestion {
@@ -73,6 +76,8 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
             environment,
             tags: pairs,
             position,
+            needs,
+            context_tokens,
         } = request;
         if action.is_empty() {
             return Err(ConversionError::new(
@@ -98,6 +103,13 @@ impl TryFrom<v1::AccessRequest> for AccessQuestion {
             time: moment(time_us),
             position: position.map(Position::new),
             accepts_fallback: accept_fallback,
+            needs: Needs {
+                capabilities: needs
+                    .iter()
+                    .map(|text| capability(text))
+                    .collect::<Result<_, _>>()?,
+                context_tokens,
+            },
         })
     }
 }
@@ -164,6 +176,22 @@ impl TryFrom<v1::WhatRequest> for WhatQuestion {
             time: moment(time_us),
             position: position.map(Position::new),
         })
+    }
+}
+
+fn capability(text: &str) -> Result<Capability, ConversionError> {
+    let known = Capability::ALL.into_iter().find(|one| one.as_str() == text);
+    known.ok_or_else(|| ConversionError::new("needs", "is tools, vision or json"))
+}
+
+impl From<&PassedOver> for v1::PassedOver {
+    fn from(passed_over: &PassedOver) -> Self {
+        let PassedOver { rule, to, why } = passed_over;
+        Self {
+            fallback: rule.to_string(),
+            to: to.to_string(),
+            sentence: why.to_string(),
+        }
     }
 }
 

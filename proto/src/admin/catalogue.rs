@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_access::{
+    grant::Subject,
     id::{Id, ModelId, Name},
     model::{Fallback, Model, ModelProfile, Prices},
     pattern::Glob,
@@ -223,6 +224,7 @@ pub struct NewFallback {
     from: Glob,
     to: ModelId,
     teams: Vec<Name>,
+    groups: Vec<Subject>,
 }
 
 impl NewFallback {
@@ -233,6 +235,7 @@ impl NewFallback {
             from: self.from,
             to: self.to,
             teams: self.teams,
+            groups: self.groups,
         }
     }
 }
@@ -247,24 +250,33 @@ impl TryFrom<v1::CreateFallbackRequest> for NewFallback {
             from,
             to,
             teams,
+            groups,
         } = required("fallback", fallback)?;
         Ok(Self {
             write: options.try_into()?,
             from: parse("fallback.from", &from)?,
             to: parse("fallback.to", &to)?,
             teams: all("fallback.teams", teams)?,
+            groups: all("fallback.groups", groups)?,
         })
     }
 }
 
 impl From<&Fallback> for v1::Fallback {
     fn from(rule: &Fallback) -> Self {
-        let Fallback { id, from, to, teams } = rule;
+        let Fallback {
+            id,
+            from,
+            to,
+            teams,
+            groups,
+        } = rule;
         Self {
             id: id.to_string(),
             from: from.to_string(),
             to: to.to_string(),
             teams: texts(teams),
+            groups: texts(groups),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Which model serves a request: aliases first, then the decision, then the tenant's fallback rules.
 
-use std::sync::Arc;
+use std::{cell::LazyCell, sync::Arc};
 
 use crate::{
     authenticate::Caller,
     decide::{Decision, Request, Standing, decide},
-    grant::Circumstances,
-    id::Id,
+    grant::{Circumstances, Subject},
+    id::{Id, ModelId},
     model::Fallback,
+    needs::{self, Needs, PassedOver, Unfit},
     resolve::{self, ResolvedModel, Unresolved},
     snapshot::Snapshot,
 };
@@ -51,6 +52,8 @@ pub struct Choice<'s> {
     pub decision: Decision<'s>,
     /// The substitution that was made.
     pub fallback: Option<Substitution>,
+    /// Fallback rules for the model that were tried before, and why they were not followed.
+    pub passed_over: Vec<PassedOver>,
 }
 
 /// A fallback rule was followed.
@@ -62,54 +65,102 @@ pub struct Substitution {
     pub denied: Arc<str>,
 }
 
-/// Resolves, decides and, where the answer is no, tries the fallback rules in their order. The substitute is
-/// judged like any other model and is never itself substituted.
+/// [`choose_for`] where nothing is known of what the request needs.
 pub fn choose<'s>(
     snapshot: &'s Snapshot,
     caller: &Caller<'s>,
     request: &ModelRequest<'_>,
 ) -> Result<Choice<'s>, Unresolved> {
+    choose_for(snapshot, caller, request, Needs::default)
+}
+
+/// Resolves, decides and, where the answer is no, tries the fallback rules in their order. The substitute is
+/// judged like any other model and is never itself substituted. `needs` is asked only where a substitute is allowed.
+pub fn choose_for<'s>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    request: &ModelRequest<'_>,
+    needs: impl FnOnce() -> Needs,
+) -> Result<Choice<'s>, Unresolved> {
     let model = resolve::resolve(snapshot, caller.tenant, request.requested, request.provider)?;
     let decision = judge(snapshot, caller, request, &model);
-    if decision.allowed() || !request.accepts_fallback {
-        return Ok(Choice {
-            model,
-            decision,
-            fallback: None,
-        });
-    }
-    for rule in rules(caller, &model) {
-        let Some(substitute) = resolve::by_id(snapshot, caller.tenant, &rule.to) else {
-            continue;
-        };
-        let verdict = judge(snapshot, caller, request, &substitute);
-        if verdict.allowed() {
-            let fallback = Some(Substitution {
-                rule: rule.id,
-                denied: Arc::from(model.id.as_str()),
-            });
-            return Ok(Choice {
-                model: substitute,
-                decision: verdict,
-                fallback,
-            });
-        }
-    }
-    Ok(Choice {
+    let refused = Choice {
         model,
         decision,
         fallback: None,
-    })
+        passed_over: Vec::new(),
+    };
+    if decision.allowed() || !request.accepts_fallback {
+        return Ok(refused);
+    }
+    Ok(substituted(snapshot, caller, request, refused, needs))
 }
 
-/// The fallback rules that speak of a denied model and of the caller, in their order.
-fn rules<'s>(caller: &Caller<'s>, denied: &ResolvedModel<'s>) -> impl Iterator<Item = &'s Fallback> {
-    let teams = caller.teams();
-    caller.tenant.fallbacks().iter().filter(move |rule| {
-        rule.from.matches(denied.id.as_str())
-            && rule.to != denied.id
-            && (rule.teams.is_empty() || rule.teams.iter().any(|team| teams.contains(team)))
-    })
+fn substituted<'s>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    request: &ModelRequest<'_>,
+    refused: Choice<'s>,
+    needs: impl FnOnce() -> Needs,
+) -> Choice<'s> {
+    let denied = &refused.model.id;
+    let (mut passed_over, needs) = (Vec::new(), LazyCell::new(needs));
+    for rule in rules(caller, denied) {
+        match fit(snapshot, caller, request, rule, &needs) {
+            Err(why) => passed_over.push(rule.passed_over(why)),
+            Ok((model, decision)) => {
+                let fallback = Some(Substitution {
+                    rule: rule.id,
+                    denied: Arc::from(denied.as_str()),
+                });
+                return Choice {
+                    model,
+                    decision,
+                    fallback,
+                    passed_over,
+                };
+            }
+        }
+    }
+    Choice {
+        passed_over,
+        ..refused
+    }
+}
+
+/// The substitute that a rule names, if it may and can serve the request.
+fn fit<'s, F: FnOnce() -> Needs>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    request: &ModelRequest<'_>,
+    rule: &Fallback,
+    needs: &LazyCell<Needs, F>,
+) -> Result<(ResolvedModel<'s>, Decision<'s>), Unfit> {
+    let carries = |subject: &Subject| match subject {
+        Subject::Group { issuer, value } => {
+            let mut carried = caller.groups.iter();
+            carried.any(|(from, group)| from == issuer && group == value)
+        }
+        _ => false,
+    };
+    let named = rule.teams.is_empty() && rule.groups.is_empty()
+        || rule.teams.iter().any(|team| caller.teams().contains(team))
+        || rule.groups.iter().any(carries);
+    if !named {
+        return Err(Unfit::OtherPeople);
+    }
+    let substitute = resolve::by_id(snapshot, caller.tenant, &rule.to).ok_or(Unfit::Missing)?;
+    if !needs::speaks(substitute.provider.profile.kind, request.action) {
+        return Err(Unfit::Dialect);
+    }
+    let verdict = judge(snapshot, caller, request, &substitute);
+    if !verdict.allowed() {
+        return Err(Unfit::Denied(verdict.reason));
+    }
+    match needs.unmet(&substitute) {
+        Some(unmet) => Err(unmet),
+        None => Ok((substitute, verdict)),
+    }
 }
 
 /// A fallback rule that speaks of a denied model and of the caller, and what is decided about its substitute.
@@ -117,23 +168,32 @@ fn rules<'s>(caller: &Caller<'s>, denied: &ResolvedModel<'s>) -> impl Iterator<I
 pub struct Tried<'s> {
     /// The rule.
     pub rule: &'s Fallback,
-    /// The decision; `None` where the substitute is no model of the tenant any more.
-    pub decision: Option<Decision<'s>>,
+    /// The decision, or why the substitute will not do.
+    pub decision: Result<Decision<'s>, Unfit>,
 }
 
-/// What [`choose`] tries, in its order, and beyond the first that is allowed.
+/// What [`choose_for`] tries, in its order, and beyond the first that is allowed.
 pub fn tried<'s>(
     snapshot: &'s Snapshot,
     caller: &Caller<'s>,
     request: &ModelRequest<'_>,
     denied: &ResolvedModel<'s>,
+    needs: &Needs,
 ) -> Vec<Tried<'s>> {
-    let each = rules(caller, denied).map(|rule| {
-        let substitute = resolve::by_id(snapshot, caller.tenant, &rule.to);
-        let decision = substitute.map(|model| judge(snapshot, caller, request, &model));
+    let needs = LazyCell::new(|| needs.clone());
+    let each = rules(caller, &denied.id).map(|rule| {
+        let fit = fit(snapshot, caller, request, rule, &needs);
+        let decision = fit.map(|(_, decision)| decision);
         Tried { rule, decision }
     });
-    each.collect()
+    each.filter(|one| !matches!(one.decision, Err(Unfit::OtherPeople)))
+        .collect()
+}
+
+/// The fallback rules that speak of a denied model, in their order.
+fn rules<'s>(caller: &Caller<'s>, denied: &ModelId) -> impl Iterator<Item = &'s Fallback> {
+    let rules = caller.tenant.fallbacks().iter();
+    rules.filter(move |rule| rule.from.matches(denied.as_str()) && rule.to != *denied)
 }
 
 /// The models that the caller may use for something: the tenant's own and then those that are offered to it, each in

@@ -150,13 +150,7 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
                 .values()
                 .map(|held| Record::Account(held.account.clone())),
         )
-        .chain(
-            tenant
-                .access_requests
-                .values()
-                .flat_map(|of| of.iter().cloned())
-                .map(Record::AccessRequest),
-        )
+        .chain(requests_of(tenant))
         .chain(
             tenant
                 .retired
@@ -198,6 +192,12 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
                     revocations: Revocations::clone(held),
                 }),
         )
+}
+
+/// What each account asked for, in the order in which it did.
+fn requests_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
+    let all = tenant.access_requests.values();
+    all.flat_map(|of| of.iter().cloned()).map(Record::AccessRequest)
 }
 
 /// Puts a snapshot together from its lines. Feed it whole lines, then [`Decoder::finish`].

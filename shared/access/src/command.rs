@@ -255,6 +255,29 @@ impl Command {
             Self::SetAlias { alias, .. } | Self::DeleteAlias { alias } => {
                 ("aliases.write", "alias", alias.to_string())
             }
+            Self::CreateRole(_)
+            | Self::UpdateRole { .. }
+            | Self::DeleteRole { .. }
+            | Self::CreateGrant(_)
+            | Self::UpdateGrant { .. }
+            | Self::DeleteGrant { .. }
+            | Self::RequestAccess(_)
+            | Self::WithdrawAccess { .. }
+            | Self::ApproveAccess { .. }
+            | Self::RefuseAccess { .. } => self.about_rights()?,
+            Self::CreateFallback(Fallback { id, .. }) | Self::DeleteFallback { id } => {
+                ("fallbacks.write", "fallback", id.to_string())
+            }
+            Self::CreateOffer(Offer { id, .. }) | Self::DeleteOffer { id } => {
+                ("offers.write", "offer", id.to_string())
+            }
+        };
+        Some(Permission { action, kind, name })
+    }
+
+    /// Of a command about roles, grants, and access that is asked for, which is judged on its role.
+    fn about_rights(&self) -> Option<(&'static str, &'static str, String)> {
+        let (action, kind, name) = match self {
             Self::CreateRole(role) | Self::UpdateRole { to: role, .. } => {
                 ("roles.write", "role", role.name.to_string())
             }
@@ -266,19 +289,11 @@ impl Command {
             Self::RequestAccess(AccessRequest { role, .. }) | Self::WithdrawAccess { role, .. } => {
                 ("access.request", "role", role.to_string())
             }
-            Self::ApproveAccess {
-                grant: Grant { role, .. },
-                ..
-            }
-            | Self::RefuseAccess { role, .. } => ("access.approve", "role", role.to_string()),
-            Self::CreateFallback(Fallback { id, .. }) | Self::DeleteFallback { id } => {
-                ("fallbacks.write", "fallback", id.to_string())
-            }
-            Self::CreateOffer(Offer { id, .. }) | Self::DeleteOffer { id } => {
-                ("offers.write", "offer", id.to_string())
-            }
+            Self::ApproveAccess { grant, .. } => ("access.approve", "role", grant.role.to_string()),
+            Self::RefuseAccess { role, .. } => ("access.approve", "role", role.to_string()),
+            _ => return None,
         };
-        Some(Permission { action, kind, name })
+        Some((action, kind, name))
     }
 }
 

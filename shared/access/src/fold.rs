@@ -15,8 +15,8 @@ use crate::{
 mod catalogue;
 mod credential;
 mod issuer;
-mod rights;
 mod request;
+mod rights;
 
 /// Why an event was not folded in. The snapshot is as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

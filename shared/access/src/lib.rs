@@ -31,6 +31,7 @@ pub mod leak;
 pub mod ledger;
 pub mod log;
 pub mod model;
+pub mod needs;
 pub mod offer;
 pub mod pattern;
 pub mod policy;

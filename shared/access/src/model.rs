@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    grant::Subject,
     id::{Id, InvalidName, ModelId, Name, Timestamp},
     pattern::{Glob, Tags},
 };
@@ -175,7 +176,10 @@ pub struct Fallback {
     pub from: Glob,
     /// What is tried in their place.
     pub to: ModelId,
-    /// Only for members of these teams, where any is given.
+    /// Only for members of these teams, or of the groups, where any of either is given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teams: Vec<Name>,
+    /// Only for those whose verified token carries one of these groups, or who are in one of the teams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Subject>,
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use crate::{
     audit::{AuditRecord, Outcome},
     authenticate::Caller,
-    choose::{Choice, ModelRequest, choose},
+    choose::{Choice, ModelRequest, choose_for},
     decide::{self, Decision, decide},
     grant::{AuthMethod, Circumstances},
     id::{Name, Principal, Timestamp},
+    needs::Needs,
     pattern::Resource,
     resolve::Unresolved,
     snapshot::{Group, Snapshot, Tenant},
@@ -50,6 +51,8 @@ pub struct Again<'s> {
     pub circumstances: Circumstances<'s>,
     /// Whether it took a substitute.
     pub accepts_fallback: bool,
+    /// What it needed of one.
+    pub needs: Needs,
     /// Whether the decision looked at more than is recorded: further groups of a token, what it was narrowed to, what
     /// somebody told who asked about somebody else.
     pub is_partial: bool,
@@ -124,14 +127,16 @@ impl<'r> Recalled<'r> {
         let mut first = None;
         for issued in ages.into_iter().take(1 + usize::from(is_token)) {
             for provider in [None, record.provider.as_deref()] {
-                for accepts_fallback in [true, false] {
+                for (accepts_fallback, needs) in self.substitutes() {
                     let circumstances = self.circumstances(issued);
-                    let verdict = self.put(snapshot, caller, circumstances, provider, accepts_fallback);
+                    let of_substitute = (accepts_fallback, &needs);
+                    let verdict = self.put(snapshot, caller, circumstances, provider, of_substitute);
                     let again = Again {
                         same: is_recorded(record, &verdict),
                         verdict,
                         circumstances,
                         accepts_fallback,
+                        needs,
                         is_partial: self.is_partial(),
                     };
                     if again.same {
@@ -146,8 +151,18 @@ impl<'r> Recalled<'r> {
             same: false,
             circumstances: self.circumstances(None),
             accepts_fallback: true,
+            needs: Needs::default(),
             is_partial: self.is_partial(),
         })
+    }
+
+    /// Whether it took a substitute, and what it may have needed of one: where one was served, that others were not is
+    /// perhaps for what they lacked.
+    fn substitutes(&self) -> impl Iterator<Item = (bool, Needs)> {
+        let needy = Needs::all().into_iter().map(|needs| (true, needs));
+        let served = self.record.fallback_from.is_some();
+        let plain = [(true, Needs::default()), (false, Needs::default())];
+        plain.into_iter().chain(needy.filter(move |_| served))
     }
 
     fn is_partial(&self) -> bool {
@@ -171,7 +186,7 @@ impl<'r> Recalled<'r> {
         caller: &Caller<'s>,
         circumstances: Circumstances<'_>,
         provider: Option<&str>,
-        accepts_fallback: bool,
+        (accepts_fallback, needs): (bool, &Needs),
     ) -> Verdict<'s> {
         let record = self.record;
         let action = record.action.as_deref().unwrap_or_default();
@@ -190,7 +205,7 @@ impl<'r> Recalled<'r> {
             circumstances,
             accepts_fallback,
         };
-        match choose(snapshot, caller, &request) {
+        match choose_for(snapshot, caller, &request, || needs.clone()) {
             Ok(choice) => Verdict::Model(Box::new(choice)),
             Err(unresolved) => Verdict::Unresolved(unresolved),
         }

@@ -226,6 +226,7 @@ fn on_catalogue(dice: &mut Dice<'_>, tenant: &Name) -> Command {
             from: dice.named(&["*", "open/*", "*/large"]),
             to: id,
             teams: dice.teams(),
+            groups: Vec::new(),
         }),
         _ => Command::DeleteFallback { id: rule },
     }

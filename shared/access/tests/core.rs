@@ -18,6 +18,7 @@ mod decide;
 mod delegate;
 mod effective;
 mod events;
+mod fallback;
 mod fold;
 mod history;
 mod issuer;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use turnpike_tests::{
     caller::{Answer, chat},
     dev::Dev,
+    ground::Key,
 };
 
 const ASKED: &str = "fake-openai/gpt-4o";
@@ -123,5 +124,92 @@ async fn a_narrowed_key_may_less_than_its_owner_and_never_more() {
         dev.caller(&scoped).chat(ASKED).await.status,
         403,
         "a scope never adds"
+    );
+}
+
+/// Somebody for whom three models may stand in: one that is spoken to in another dialect, one that can do little, and one
+/// that can do much.
+async fn picky(dev: &Dev) -> Key {
+    let key = dev.application("picky").await;
+    let substitutes = [
+        "fake-anthropic/claude-sonnet-5",
+        "fake-openai/llama-3",
+        SUBSTITUTE,
+    ];
+    let llama = "model update fake-openai/llama-3 --capability streaming --context-tokens 2000";
+    let mini =
+        "model update fake-openai/gpt-4o-mini --capability tools --capability vision --capability json";
+    for command in [llama, mini] {
+        dev.admin.words(command).await;
+    }
+    for to in substitutes {
+        dev.allow(&key.owner, to).await;
+        dev.admin
+            .json(&["fallback", "create", "--from", ASKED, "--to", to, "--wait"])
+            .await;
+    }
+    key
+}
+
+#[tokio::test]
+async fn a_substitute_must_be_able_to_do_what_the_request_needs() {
+    let dev = Dev::start().await;
+    let key = picky(&dev).await;
+    let caller = dev.caller(&key);
+    let long = "word ".repeat(4_000);
+    for (more, served) in [
+        (json!({}), "fake-openai/llama-3"),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "f"}}]}),
+            SUBSTITUTE,
+        ),
+        (json!({"response_format": {"type": "json_object"}}), SUBSTITUTE),
+        (json!({"max_tokens": 5_000}), SUBSTITUTE),
+        (
+            json!({"messages": [{"role": "user", "content": long}]}),
+            SUBSTITUTE,
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}]}),
+            SUBSTITUTE,
+        ),
+    ] {
+        let mut body = chat(ASKED);
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let answer = Answer::of(caller.post("/v1/chat/completions", &body)).await;
+        assert_eq!(
+            (answer.status, answer.header("x-turnpike-model")),
+            (200, served),
+            "{more}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn explain_says_of_each_rule_why_it_was_passed_over() {
+    let dev = Dev::start().await;
+    let key = picky(&dev).await;
+    let explain = [
+        "explain",
+        "--as",
+        &key.owner,
+        "--action",
+        "inference.chat",
+        "--model",
+        ASKED,
+        "--accept-fallback",
+        "--needs",
+        "tools",
+    ];
+    let explained = dev.admin.json(&explain).await;
+    assert_eq!(explained["model"], SUBSTITUTE);
+    let passed_over = explained["passed_over"].as_array().unwrap();
+    let sentences: Vec<_> = passed_over.iter().map(|one| one.as_str().unwrap()).collect();
+    assert!(
+        sentences[0].contains("dialect") && sentences[1].contains("tools"),
+        "{sentences:?}"
     );
 }

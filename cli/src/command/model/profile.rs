@@ -29,7 +29,7 @@ pub(super) struct Profile {
     /// What a million cached prompt tokens cost, in US dollars
     #[arg(long, value_name = "USD", value_parser = price::parse)]
     cached_price: Option<u64>,
-    /// What it can do, such as tools or vision; may be given again. On update, those given take the place of all
+    /// What it can do: tools, vision, json, or any other name; a fallback looks at it. May be given again. On update, those given take the place of all
     #[arg(long = "capability", value_name = "NAME")]
     capabilities: Vec<String>,
     /// The longest prompt and answer together, in tokens

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use turnpike_proto::admin::v1::Staleness;
 
-use super::policy::{Rule, Seconds, written};
+use super::policy::{Rule, Seconds};
 
 #[derive(Debug, Args)]
 pub(super) struct StalenessFlags {
@@ -53,7 +53,7 @@ pub(super) struct StalenessView {
 impl From<Staleness> for StalenessView {
     fn from(Staleness { max_seconds, models }: Staleness) -> Self {
         Self {
-            max: max_seconds.map(written),
+            max: max_seconds.map(moment::written),
             serve: models,
         }
     }

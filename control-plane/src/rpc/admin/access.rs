@@ -3,7 +3,7 @@
 use tonic::{Request, Response};
 use turnpike_access::{
     authenticate::{AuthFailure, Caller, admit},
-    choose::{ModelRequest, choose},
+    choose::{ModelRequest, choose_for},
     decide::{self, Decision, decide},
     explain::{Considered, explain},
     grant::{AuthMethod, Circumstances},
@@ -189,7 +189,7 @@ impl Call {
             circumstances,
             accepts_fallback: question.accepts_fallback,
         };
-        let choice = match choose(&self.snapshot, caller, &request) {
+        let choice = match choose_for(&self.snapshot, caller, &request, || question.needs.clone()) {
             Ok(choice) => choice,
             Err(Unresolved::Unknown) => return self.refused("model_unknown", "the tenant has no such model"),
             Err(Unresolved::Ambiguous) => {
@@ -209,6 +209,7 @@ impl Call {
                 .map(|taken| taken.denied.to_string())
                 .unwrap_or_default();
         }
+        told.passed_over = choice.passed_over.iter().map(Into::into).collect();
         told
     }
 
@@ -231,6 +232,7 @@ impl Call {
                 ..Default::default()
             }),
             considered: considered.collect(),
+            passed_over: Vec::new(),
         }
     }
 
@@ -244,6 +246,7 @@ impl Call {
                 ..Default::default()
             }),
             considered: Vec::new(),
+            passed_over: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{Handled, Refusal, change, check_tags, check_text, exists, in_use, la
 use crate::{
     command::Command,
     event::Event,
+    grant::Subject,
     id::{ModelId, Name},
     model::{ModelProfile, ProviderProfile},
     resolve,
@@ -74,6 +75,15 @@ fn on_names(snapshot: &Snapshot, tenant: &Tenant, command: Command) -> Handled {
                 return Err(exists("fallback", rule.id));
             }
             existing(snapshot, tenant, &rule.to)?;
+            if rule
+                .groups
+                .iter()
+                .any(|one| !matches!(one, Subject::Group { .. }))
+            {
+                return Err(Refusal::Invalid(
+                    "write a fallback's groups as group:ISSUER/VALUE".to_owned(),
+                ));
+            }
             match rule
                 .teams
                 .iter()

@@ -223,7 +223,7 @@ fn tell<'s>(
                     response,
                     again,
                     denied.as_ref(),
-                    &tried(then, caller, &request, asked),
+                    &tried(then, caller, &request, asked, &again.needs),
                 );
             }
             v1::CheckResponse {
@@ -262,19 +262,15 @@ fn tell_fallbacks(
 ) {
     let mut open = true;
     for one in tried {
-        let allowed = one.decision.is_some_and(|decision| decision.allowed());
+        let allowed = one.decision.is_ok();
         let taken = open && allowed && denied.is_some();
         let sentence = match &one.decision {
-            None => "its substitute is no model of the tenant".to_owned(),
-            Some(_) if taken => "taken".to_owned(),
-            Some(_) if open && allowed && !again.accepts_fallback => {
-                "it was there, and the request declined it (x-turnpike-fallback: none)".to_owned()
-            }
-            Some(_) if allowed => "an earlier rule came first".to_owned(),
-            Some(decision) => format!(
-                "the substitute is not allowed either: {}",
-                decision.reason.sentence()
-            ),
+            Err(why) => why.to_string(),
+            Ok(_) if taken => "taken".to_owned(),
+            Ok(_) if open && !again.accepts_fallback => "it was there, and the request declined it \
+                 (x-turnpike-fallback: none), or needed what its model is not able to do"
+                .to_owned(),
+            Ok(_) => "an earlier rule came first".to_owned(),
         };
         open &= !allowed;
         response.fallbacks.push(v1::FallbackTried {
