@@ -10,6 +10,8 @@ use turnpike_access::{
 use super::{Authority, ExecuteError};
 use crate::fixture::{Core, ROOT, as_owner_of, create_team, create_user, credential, grant, id, name};
 
+mod approvals;
+
 /// The key of alice, a developer of tenant `acme`.
 const ALICE: &str = "alice0000000";
 

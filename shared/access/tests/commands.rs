@@ -54,7 +54,7 @@ fn step(bytes: &[u8]) -> Step {
     if dice.one_in(8) {
         return issuer::on_token_keys(&mut dice);
     }
-    let command = match dice.below(12) {
+    let command = match dice.below(13) {
         10 | 11 => issuer::on_issuer(&mut dice),
         0..4 => create_grant(&mut dice, &tenant),
         4 | 5 => on_people(&mut dice, &tenant),

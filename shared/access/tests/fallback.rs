@@ -48,6 +48,7 @@ fn world() -> History {
             api_version: None,
             catalogue: Catalogue::Open,
             tags: Default::default(),
+            identity: None,
         };
         let name = name.parse().unwrap();
         perform(&mut history, Command::CreateProvider { name, profile }).unwrap();

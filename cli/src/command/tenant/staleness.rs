@@ -5,6 +5,7 @@ use serde::Serialize;
 use turnpike_proto::admin::v1::Staleness;
 
 use super::policy::{Rule, Seconds};
+use crate::moment;
 
 #[derive(Debug, Args)]
 pub(super) struct StalenessFlags {

@@ -30,7 +30,7 @@ pub(super) struct Demand {
 const OPEN: &str = "";
 
 /// Changes are judged once more when they are committed, by what [`turnpike_access::command`] says they need.
-const DEMANDS: &[Demand] = &[
+pub(super) const DEMANDS: &[Demand] = &[
     row("BootstrapService/Bootstrap", OPEN, ""),
     row("TenantService/Create", "tenants.write", "tenant").for_operators(),
     row("TenantService/Get", "tenants.read", "tenant"),

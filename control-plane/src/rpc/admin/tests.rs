@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, Request, metadata::AsciiMetadataValue, transport::Channel};
+use tonic::{Code, Request, metadata::AsciiMetadataValue, service::Routes, transport::Channel};
 use turnpike_proto::admin::v1::{
     self, audit_service_client::AuditServiceClient, bootstrap_service_client::BootstrapServiceClient,
     credential_service_client::CredentialServiceClient, log_service_client::LogServiceClient,
@@ -25,11 +25,14 @@ use crate::{
     token_key::TokenKeys,
 };
 
+mod mirror;
 mod pick_up;
+mod walk;
 
 /// A served administration with the operators' first key.
 struct Served {
     channel: Channel,
+    routes: Routes,
     root: String,
     keyring: Arc<Keyring>,
     core: Core,
@@ -70,7 +73,8 @@ async fn served() -> Served {
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let server = tonic::transport::Server::builder().add_routes(services(on));
+    let routes = services(on);
+    let server = tonic::transport::Server::builder().add_routes(routes.clone());
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
     let request = v1::BootstrapRequest {
@@ -83,6 +87,7 @@ async fn served() -> Served {
         .unwrap();
     Served {
         channel,
+        routes,
         root: made.into_inner().key,
         keyring,
         core,
