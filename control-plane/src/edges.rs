@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use turnpike_access::log::Position;
 use turnpike_runtime::clock;
 
+mod halted;
 mod roster;
 #[cfg(test)]
 mod tests;

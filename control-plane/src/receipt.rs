@@ -68,6 +68,12 @@ pub(crate) struct EdgeEntry {
     /// But for these models.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) spared: Vec<String>,
+    /// The edge's signed word for its position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) statement: Option<String>,
+    /// What verifies it: `x` of the edge's JWK.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
 }
 
 impl Receipt {
@@ -268,6 +274,8 @@ fn entry(status: EdgeStatus, applied: bool, fence: Option<Fence>) -> EdgeEntry {
         seen: report.last_seen,
         fenced_by,
         spared,
+        statement: report.statement,
+        key: report.identity_key,
     }
 }
 

@@ -99,7 +99,7 @@ impl Edge {
         let epoch = u64::try_from(clock::now().as_micros()).unwrap_or_default();
         let opened = open_spool(&settings, epoch).map_err(unusable)?;
         let edge = name_of(&settings).map_err(unusable)?;
-        let signer = EdgeSigner::keep(&settings.data_dir, edge.clone()).map_err(unusable)?;
+        let signer = Arc::new(EdgeSigner::keep(&settings.data_dir, edge.clone()).map_err(unusable)?);
 
         let data = listen(settings.listen).await?;
         let operations = listen(settings.operations_listen).await?;
@@ -149,7 +149,7 @@ impl Edge {
 
     fn state(
         &self,
-        (keyring, signer): (Arc<Keyring>, EdgeSigner),
+        (keyring, signer): (Arc<Keyring>, Arc<EdgeSigner>),
         authorities: Vec<CertificateDer<'static>>,
         audit: Arc<Audit>,
     ) -> Result<State, StartError> {
@@ -223,7 +223,7 @@ impl Ground {
     }
 }
 
-fn identity(settings: &Settings, signer: &EdgeSigner, edge: Arc<str>, epoch: u64) -> Identity {
+fn identity(settings: &Settings, signer: &Arc<EdgeSigner>, edge: Arc<str>, epoch: u64) -> Identity {
     let region = Arc::from(settings.region.as_str());
     Identity {
         edge,
@@ -232,6 +232,7 @@ fn identity(settings: &Settings, signer: &EdgeSigner, edge: Arc<str>, epoch: u64
         epoch,
         key: Arc::from(signer.public_key()),
         proof: Arc::from(signer.proof(epoch)),
+        signer: Some(signer.clone()),
     }
 }
 

@@ -13,7 +13,9 @@ use turnpike_access::{
     id::Timestamp,
     log::{Head, Position},
 };
-use turnpike_runtime::{bus::SharedBus, readiness::Condition, signing::VerifyingKeys, task::Tasks};
+use turnpike_runtime::{
+    bus::SharedBus, identity::EdgeSigner, readiness::Condition, signing::VerifyingKeys, task::Tasks,
+};
 
 use self::{
     attach::{Attach, Told},
@@ -57,6 +59,8 @@ pub struct Identity {
     pub key: Arc<str>,
     /// That it has the private half.
     pub proof: Arc<[u8]>,
+    /// Signs what it says of its position; `None`: nothing does.
+    pub signer: Option<Arc<EdgeSigner>>,
 }
 
 /// Where this edge stands, as it tells the control plane.
@@ -100,6 +104,8 @@ impl Sync {
             identity: Arc::new(self.identity),
             standing: stands.clone(),
             notices,
+            current: self.current.clone(),
+            said: None,
         };
         tasks.spawn("sync-stale", stale::tell(self.current.clone(), done.clone()));
         let follower = Follower {

@@ -1,5 +1,6 @@
 //! Receipts: who has applied a change, since when, and what becomes of those that have not.
 
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use serde_json::Value;
 use turnpike_tests::{cli::Ended, eventually::eventually, production::Production};
 
@@ -101,4 +102,71 @@ async fn another_tenants_receipts_do_not_exist() {
         .await;
     assert_eq!(unknown.complaint.replace("1000000", &position), refused.complaint);
     assert_eq!(production.operator.run(&ask).await.status, 0);
+}
+
+/// The published keys, once there are as many as edges.
+async fn published(production: &Production) -> JwkSet {
+    let url = format!("http://{}/.well-known/edge-keys.json", production.operations);
+    eventually("the edges' keys", async || {
+        let answer = reqwest::get(&url).await.unwrap().bytes().await.unwrap();
+        let keys: JwkSet = serde_json::from_slice(&answer).unwrap();
+        match keys.keys.len() == production.edges.len() {
+            true => Ok(keys),
+            false => Err(keys),
+        }
+    })
+    .await
+}
+
+/// As an auditor reads a statement: by a JWT library, with the published keys and no others.
+fn verified(keys: &JwkSet, statement: &str) -> Result<Value, String> {
+    let header = decode_header(statement).map_err(|error| error.to_string())?;
+    assert_eq!(header.typ.as_deref(), Some("turnpike-applied+jwt"));
+    let key = keys
+        .find(&header.kid.unwrap())
+        .ok_or("the key is not published")?;
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_required_spec_claims(&["sub"]);
+    validation.validate_exp = false;
+    let read = decode::<Value>(statement, &DecodingKey::from_jwk(key).unwrap(), &validation);
+    read.map(|token| token.claims).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn each_answer_in_a_receipt_is_signed_by_its_edge_and_verified_with_the_published_keys() {
+    let production = Production::start().await;
+    let key = production.granted("leaked").await;
+    let revoke = ["credential", "revoke", &key.id, "--wait"];
+    let receipt = production.admin.json(&revoke).await["receipt"].clone();
+    let keys = published(&production).await;
+    for (edge, region) in [("edge-eu", "eu"), ("edge-us", "us")] {
+        let told = entry(&receipt, edge);
+        let statement = told["statement"].as_str().unwrap();
+        let claims = verified(&keys, statement).unwrap();
+        let state = &claims["turnpike"];
+        assert_eq!(
+            (claims["sub"].as_str(), state["region"].as_str()),
+            (Some(edge), Some(region)),
+            "{claims}"
+        );
+        assert_eq!(state["position"], told["position"], "{claims}");
+        assert!(
+            state["position"].as_u64() >= receipt["position"].as_u64(),
+            "{claims}"
+        );
+        let other = JwkSet {
+            keys: keys
+                .keys
+                .iter()
+                .filter(|key| !key.common.key_id.as_ref().unwrap().starts_with(edge))
+                .cloned()
+                .collect(),
+        };
+        assert!(verified(&other, statement).is_err());
+    }
+    let listed = production.admin.words("edge list").await;
+    for edge in listed.as_array().unwrap() {
+        let behind = edge["behind"].as_str().unwrap().trim_end_matches('s');
+        assert!(behind.parse::<f64>().is_ok(), "how far behind it can be: {edge}");
+    }
 }

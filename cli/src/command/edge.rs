@@ -17,7 +17,7 @@ use crate::{
 /// What can be done with edges.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Show all edges: region, version, position, lag, last seen
+    /// Show all edges: region, version, position, lag, last seen, and how far behind each can be
     List(Limit),
     /// Forget an edge that will not come back, so that nothing waits for it
     Delete {
@@ -47,6 +47,7 @@ struct EdgeView {
     lag: u64,
     applied_time: Option<String>,
     last_seen: Option<String>,
+    behind: Option<String>,
     halted: Option<String>,
 }
 
@@ -59,6 +60,7 @@ impl View for EdgeView {
         "position",
         "lag",
         "last_seen",
+        "behind",
         "halted",
     ];
 }
@@ -75,6 +77,7 @@ impl From<wire::Edge> for EdgeView {
             last_seen_us,
             state,
             halted,
+            certain_ago_us,
         } = edge;
         Self {
             name,
@@ -85,9 +88,16 @@ impl From<wire::Edge> for EdgeView {
             lag,
             applied_time: moment::precise(applied_time_us),
             last_seen: moment::precise(last_seen_us),
+            behind: certain_ago_us.map(behind),
             halted: some(halted),
         }
     }
+}
+
+/// How far behind an edge can be, in seconds.
+fn behind(micros: u64) -> String {
+    let tenths = micros / 100_000;
+    format!("{}.{}s", tenths / 10, tenths % 10)
 }
 
 impl Command {

@@ -31,6 +31,8 @@ pub struct EdgeReceiptView {
     last_seen: Option<String>,
     fenced_by: Option<String>,
     spared: Vec<String>,
+    statement: Option<String>,
+    key: Option<String>,
 }
 
 impl View for EdgeReceiptView {
@@ -131,6 +133,8 @@ impl From<EdgeReceipt> for EdgeReceiptView {
             state,
             fenced_by_us,
             spared,
+            statement,
+            key,
         } = receipt;
         Self {
             edge,
@@ -142,6 +146,8 @@ impl From<EdgeReceipt> for EdgeReceiptView {
             last_seen: moment::precise(last_seen_us),
             fenced_by: moment::precise(fenced_by_us),
             spared,
+            statement: Some(statement).filter(|text| !text.is_empty()),
+            key: Some(key).filter(|text| !text.is_empty()),
         }
     }
 }

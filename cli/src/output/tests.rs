@@ -87,6 +87,8 @@ fn receipt(applied: bool) -> Receipt {
         state: "live".to_owned(),
         fenced_by_us: if applied { 0 } else { 1_700_000_030_000_000 },
         spared: Vec::new(),
+        statement: String::new(),
+        key: String::new(),
     };
     Receipt {
         position: 7,

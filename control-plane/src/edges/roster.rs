@@ -89,6 +89,15 @@ impl Roster {
         }
     }
 
+    /// What the edges say that stand still.
+    pub(super) fn halted(&self) -> Vec<EdgeReport> {
+        let reports = self.0.values().map(|heard| &heard.report);
+        reports
+            .filter(|report| report.halted.is_some() && !report.departed)
+            .cloned()
+            .collect()
+    }
+
     /// Forgets an edge and says whether it was held.
     pub(super) fn forget(&mut self, name: &str) -> bool {
         self.0.remove(name).is_some()
@@ -150,6 +159,7 @@ impl Heard {
 fn is_news(before: &EdgeReport, after: &EdgeReport) -> bool {
     let seen_then = EdgeReport {
         last_seen: before.last_seen,
+        certain: before.certain,
         ..after.clone()
     };
     *before != seen_then

@@ -13,7 +13,7 @@ use crate::{fixture::Core, store::EdgeReport};
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn report(name: &str, position: u64) -> EdgeReport {
+pub(super) fn report(name: &str, position: u64) -> EdgeReport {
     EdgeReport {
         name: name.to_owned(),
         region: "eu".to_owned(),
@@ -25,6 +25,8 @@ fn report(name: &str, position: u64) -> EdgeReport {
         last_seen: clock::now(),
         departed: false,
         identity_key: None,
+        statement: None,
+        certain: None,
     }
 }
 

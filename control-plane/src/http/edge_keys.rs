@@ -104,6 +104,8 @@ mod tests {
                 last_seen: Timestamp::from_micros(0).plus_seconds(seen),
                 departed,
                 identity_key: key.map(str::to_owned),
+                statement: None,
+                certain: None,
             },
             state: EdgeState::Live,
         }

@@ -72,6 +72,8 @@ impl Bed {
             last_seen: clock::now(),
             departed: false,
             identity_key: None,
+            statement: None,
+            certain: None,
         });
     }
 

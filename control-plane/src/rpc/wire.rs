@@ -6,7 +6,10 @@ use turnpike_access::{
     log::{Head, Position},
 };
 use turnpike_proto::sync::{self, v1};
-use turnpike_runtime::{clock, identity::proves};
+use turnpike_runtime::{
+    clock,
+    identity::{Applied, proves, stated},
+};
 
 use crate::store::{EdgeReport, StoreError};
 
@@ -32,12 +35,29 @@ pub(super) fn report(report: v1::Report) -> Result<EdgeReport, Status> {
         identity_key,
         identity_proof,
         number: _,
+        statement,
+        certain_ago_us,
     } = report;
     if !identity_key.is_empty() && !proves(&edge, epoch, &identity_key, &identity_proof) {
         return Err(Status::invalid_argument(
             "the edge does not prove that the key for identity headers is its own",
         ));
     }
+    let said = Applied {
+        edge: edge.clone(),
+        region: region.clone(),
+        run: epoch,
+        position: Position::new(applied),
+        since: Timestamp::from_micros(applied_time_us),
+    };
+    // Builds that sign no statements send none.
+    if !statement.is_empty() && stated(&edge, &identity_key, &statement) != Some(said) {
+        return Err(Status::invalid_argument(
+            "the edge's signed statement is not what it reports",
+        ));
+    }
+    let now = clock::now();
+    let ago = certain_ago_us.map(|ago| i64::try_from(ago).unwrap_or(i64::MAX));
     Ok(EdgeReport {
         name: edge_name(&edge)?,
         region: cut(&region),
@@ -46,9 +66,11 @@ pub(super) fn report(report: v1::Report) -> Result<EdgeReport, Status> {
         position: Position::new(applied),
         applied: Timestamp::from_micros(applied_time_us),
         halted: Some(cut(&halted)).filter(|why| !why.is_empty()),
-        last_seen: clock::now(),
+        last_seen: now,
         departed: goodbye,
         identity_key: Some(identity_key).filter(|key| !key.is_empty()),
+        statement: Some(statement).filter(|statement| !statement.is_empty()),
+        certain: ago.map(|ago| Timestamp::from_micros(now.as_micros().saturating_sub(ago))),
     })
 }
 

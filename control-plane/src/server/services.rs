@@ -89,6 +89,10 @@ impl Services {
         parts
             .passing_on
             .spawn_essential("edges", edges.clone().keep(stop.clone()));
+        let watching = edges
+            .clone()
+            .watch_halted(executor.clone(), parts.serving.shutdown().token());
+        parts.serving.spawn("halted edges", watching);
         let keep = projection::keep::keep(events.clone(), projection.clone(), stop.clone());
         parts.passing_on.spawn_essential("fold", keep);
         if let Some(bus) = bus {

@@ -190,6 +190,10 @@ pub struct EdgeReport {
     pub departed: bool,
     /// The public key by which it signs identity headers, `x` of its JWK.
     pub identity_key: Option<String>,
+    /// Its signed word for its position.
+    pub statement: Option<String>,
+    /// Everything committed by then was in force, by the control plane's clock.
+    pub certain: Option<Timestamp>,
 }
 
 /// Refuses, before anything is sent, what can't be a continuation of `expected`.

@@ -126,5 +126,9 @@ where
         last_seen: Timestamp::from_micros(number("last_seen_us")?),
         departed: row.try_get("departed")?,
         identity_key: row.try_get("identity_key")?,
+        statement: row.try_get("statement")?,
+        certain: row
+            .try_get::<Option<i64>, _>("certain_us")?
+            .map(Timestamp::from_micros),
     })
 }

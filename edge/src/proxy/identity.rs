@@ -21,7 +21,7 @@ const MOST: usize = 4096;
 
 /// Signs, and remembers what it signed.
 pub(super) struct Identities {
-    signer: EdgeSigner,
+    signer: Arc<EdgeSigner>,
     kept: Mutex<HashMap<Key, Kept>>,
 }
 
@@ -43,7 +43,7 @@ struct Kept {
 }
 
 impl Identities {
-    pub(super) fn new(signer: EdgeSigner) -> Self {
+    pub(super) fn new(signer: Arc<EdgeSigner>) -> Self {
         Self {
             signer,
             kept: Mutex::default(),

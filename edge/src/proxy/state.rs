@@ -29,7 +29,7 @@ pub struct Parts {
     /// Verifies tokens, and remembers them.
     pub tokens: Arc<Tokens>,
     /// Signs what providers are told of who calls.
-    pub signer: EdgeSigner,
+    pub signer: Arc<EdgeSigner>,
     /// The networks of proxies that are believed about the client's address.
     pub trusted_proxies: Vec<IpNet>,
     /// What clients call this edge, where that was set.

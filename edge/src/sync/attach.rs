@@ -16,12 +16,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use turnpike_access::log::Position;
+use turnpike_access::{id::Timestamp, log::Position};
 use turnpike_proto::sync::v1::{Notice, Report, sync_client::SyncClient};
-use turnpike_runtime::retry::Backoff;
+use turnpike_runtime::{identity::Applied, retry::Backoff};
 
 use super::{Identity, Standing};
-use crate::freshness::Moment;
+use crate::{current::Current, freshness::Moment};
 
 /// How often the edge reports even when nothing changed.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -75,6 +75,9 @@ pub(super) struct Attach {
     pub(super) identity: Arc<Identity>,
     pub(super) standing: watch::Receiver<Standing>,
     pub(super) notices: watch::Sender<Option<Arc<Told>>>,
+    pub(super) current: Arc<Current>,
+    /// The last statement: most reports say nothing new.
+    pub(super) said: Option<(Applied, String)>,
 }
 
 impl Attach {
@@ -150,12 +153,42 @@ impl Attach {
         Ok(())
     }
 
+    /// The edge's signed word; none where it has no key.
+    fn statement(&mut self, position: Position, since: Timestamp) -> String {
+        let Identity {
+            edge,
+            region,
+            epoch,
+            signer,
+            ..
+        } = &*self.identity;
+        let applied = Applied {
+            edge: edge.as_ref().to_owned(),
+            region: region.as_ref().to_owned(),
+            run: *epoch,
+            position,
+            since,
+        };
+        let said = self.said.take().filter(|(said, _)| *said == applied);
+        let sign = || {
+            signer
+                .as_ref()
+                .map(|signer| signer.state(&applied))
+                .unwrap_or_default()
+        };
+        let statement = said.map_or_else(sign, |(_, statement)| statement);
+        self.said = Some((applied, statement.clone()));
+        statement
+    }
+
     fn report(&mut self, asked: &mut Asked, goodbye: bool) -> Report {
         let Standing {
             applied,
             applied_at,
             halted,
         } = self.standing.borrow_and_update().clone();
+        let statement = applied.map(|position| self.statement(position, applied_at));
+        let age = self.current.freshness().age();
         let Identity {
             edge,
             region,
@@ -163,6 +196,7 @@ impl Attach {
             epoch,
             key,
             proof,
+            signer: _,
         } = &*self.identity;
         Report {
             edge: edge.as_ref().to_owned(),
@@ -176,6 +210,8 @@ impl Attach {
             identity_key: key.as_ref().to_owned(),
             identity_proof: proof.to_vec(),
             number: asked.next(),
+            statement: statement.unwrap_or_default(),
+            certain_ago_us: age.map(|age| u64::try_from(age.as_micros()).unwrap_or(u64::MAX)),
         }
     }
 }

@@ -152,6 +152,7 @@ async fn bed(log: Vec<Recorded>, length: usize) -> Bed {
             epoch: 1,
             key: Arc::default(),
             proof: Arc::default(),
+            signer: None,
         },
         current: current.clone(),
         on_disk: None,

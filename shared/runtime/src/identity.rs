@@ -21,6 +21,10 @@ use crate::{
     token::own::{TokenSigner, thumbprint},
 };
 
+mod statement;
+
+pub use statement::{Applied, stated};
+
 /// The header.
 pub const HEADER: &str = "x-turnpike-identity";
 /// How long a token is good for, in seconds.

@@ -3,6 +3,7 @@
 use tonic::{Request, Response};
 use turnpike_access::{id::Timestamp, log::Position};
 use turnpike_proto::admin::{Page, v1};
+use turnpike_runtime::clock;
 
 use tokio::time::Instant;
 
@@ -95,6 +96,8 @@ impl From<EdgeEntry> for v1::EdgeReceipt {
             seen,
             fenced_by,
             spared,
+            statement,
+            key,
         } = entry;
         Self {
             edge,
@@ -106,12 +109,15 @@ impl From<EdgeEntry> for v1::EdgeReceipt {
             state,
             fenced_by_us: fenced_by.map_or(0, Timestamp::as_micros),
             spared,
+            statement: statement.unwrap_or_default(),
+            key: key.unwrap_or_default(),
         }
     }
 }
 
 fn shown(edge: EdgeStatus, head: Position) -> v1::Edge {
     let EdgeStatus { report, state } = edge;
+    let ago = |certain: Timestamp| clock::now().as_micros().saturating_sub(certain.as_micros());
     v1::Edge {
         name: report.name,
         region: report.region,
@@ -122,5 +128,6 @@ fn shown(edge: EdgeStatus, head: Position) -> v1::Edge {
         last_seen_us: report.last_seen.as_micros(),
         state: state.as_str().to_owned(),
         halted: report.halted.unwrap_or_default(),
+        certain_ago_us: report.certain.map(|certain| ago(certain).max(0).unsigned_abs()),
     }
 }

@@ -18,6 +18,8 @@ fn report(name: &str, last_seen: i64) -> EdgeReport {
         last_seen: Timestamp::from_micros(last_seen),
         departed: false,
         identity_key: None,
+        statement: None,
+        certain: None,
     }
 }
 
@@ -36,6 +38,8 @@ async fn a_later_report_replaces_an_earlier_one_and_never_the_other_way() {
             halted: Some("an event that it can't interpret".to_owned()),
             departed: true,
             identity_key: Some("a public key".to_owned()),
+            statement: None,
+            certain: None,
             ..report("edge-b", 20)
         };
         store.report_edge(&later).await.unwrap();

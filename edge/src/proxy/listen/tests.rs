@@ -51,7 +51,7 @@ impl Listening {
         let tasks = Tasks::new(Shutdown::new());
         let keyring = Arc::new(Keyring::parse(&keyring).expect("keyring"));
         let keys = tempfile::tempdir().expect("folder");
-        let signer = EdgeSigner::keep(keys.path(), Arc::from("edge-1")).expect("key");
+        let signer = Arc::new(EdgeSigner::keep(keys.path(), Arc::from("edge-1")).expect("key"));
         let state = State::new(Parts {
             signer,
             current: Arc::new(Current::default()),

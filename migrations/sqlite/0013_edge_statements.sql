@@ -1,0 +1,3 @@
+-- An edge's signed word for its position, and as of when it was certain of its state.
+ALTER TABLE edges ADD COLUMN statement TEXT;
+ALTER TABLE edges ADD COLUMN certain_us INTEGER;
