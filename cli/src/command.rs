@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod alert;
 mod alias;
+mod apply;
 mod audit;
 mod bootstrap;
 mod credential;
@@ -42,7 +43,7 @@ Examples:
   turnpike credential revoke abcDEF123456 --wait
   turnpike audit list --principal virtual-account:checkout-bot --since 1h --output json
 
-Exit status: 0 done, 1 refused or failed, 2 wrong usage.";
+Exit status: 0 done, 1 refused or failed, 2 wrong usage; 3 with `apply --dry-run --exit-code`: there is something to do.";
 
 /// Says who may call which AI model, and shows who did.
 #[derive(Debug, Parser)]
@@ -101,6 +102,9 @@ enum Command {
     /// Fallback rules: what is served to those who are not allowed what they asked for
     #[command(subcommand)]
     Fallback(fallback::Command),
+    /// Make the tenant's access state what a policy file says: shows the plan first
+    #[command(after_long_help = apply_help())]
+    Apply(apply::Apply),
     /// Write the whole access state of the tenant as a policy file
     #[command(after_long_help = export::FORMAT)]
     Export(export::Export),
@@ -144,6 +148,10 @@ enum Command {
     FakeProvider(fake_provider::FakeProvider),
 }
 
+fn apply_help() -> String {
+    format!("{}\n\n{}", apply::EXIT, export::FORMAT)
+}
+
 /// Runs what was asked for.
 pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let Arguments { global, command } = arguments;
@@ -177,6 +185,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Usage(command) => command.run(session).await,
         Command::Alert(command) => command.run(session).await,
         Command::Log(command) => command.run(session).await,
+        Command::Apply(command) => command.run(session).await,
         Command::Export(command) => command.run(session).await,
         Command::Access(command) => command.run(session).await,
         Command::Check(question) => question.check(session).await,

@@ -18,6 +18,9 @@ pub enum Failure {
     /// The control plane answered that it won't, or can't.
     #[error("{}", sentence(.0))]
     Refused(Box<Status>),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
     /// Something on this side: a file, an environment variable, a port.
     #[error("{0}")]
     Local(String),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use turnpike_cli::{command, session::Outcome};
+use turnpike_cli::{command, failure::Failure, session::Outcome};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -11,9 +11,13 @@ async fn main() -> ExitCode {
     match command::run(arguments).await {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::FAILURE,
+        Ok(Outcome::Pending) => ExitCode::from(3),
         Err(failure) => {
             complain(&failure.to_string());
-            ExitCode::FAILURE
+            match failure {
+                Failure::Usage(_) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -141,6 +141,37 @@ impl Printer {
         Ok(receipt.complete())
     }
 
+    /// Writes what is for people alone.
+    pub fn prose(&self, text: &str) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => self.emit(text),
+            Format::Json | Format::Yaml => Ok(()),
+        }
+    }
+
+    /// Writes what prose has told people already, for programs.
+    pub fn machine<V: Serialize>(&self, view: &V) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => Ok(()),
+            Format::Json | Format::Yaml => self.one(view),
+        }
+    }
+
+    /// Writes where a change stands that prose has told of, and says whether it did all that was asked.
+    pub fn applied<V: Serialize>(&self, view: &V, receipt: &ReceiptView) -> Result<bool, Failure> {
+        match self.format {
+            Format::Table => self.emit(&receipt.text(self.width)?)?,
+            Format::Json | Format::Yaml => {
+                let mut whole = document::of(view)?;
+                if let Some(fields) = whole.as_mapping_mut() {
+                    fields.insert("receipt".into(), document::of(receipt)?);
+                }
+                self.emit(&self.render(&whole)?)?;
+            }
+        }
+        Ok(receipt.complete())
+    }
+
     /// Writes a text as it is, whatever the format.
     pub fn text(&self, text: &str) -> Result<(), Failure> {
         self.emit(text)

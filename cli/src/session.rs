@@ -22,6 +22,8 @@ pub enum Outcome {
     Done,
     /// It was answered, and the answer is no, or not yet. What is printed says which.
     Refused,
+    /// Nothing was asked for but to look, and there is something to do.
+    Pending,
 }
 
 impl From<bool> for Outcome {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use turnpike_access::{
     command::Command,
     decide,
-    id::{Id, Name},
+    id::{Id, Name, Timestamp},
     ledger,
     log::Position,
     request::NotTheirs,
@@ -87,12 +87,30 @@ pub enum ExecuteError {
     Overloaded,
 }
 
+/// Commands that are made of the very state that they meet, when it is their turn.
+pub type Planner = Arc<dyn Fn(&Snapshot, Timestamp) -> Result<Vec<Command>, ExecuteError> + Send + Sync>;
+
+/// What is to be carried out.
+#[derive(Clone)]
+pub enum Work {
+    /// These.
+    Commands(Vec<Command>),
+    /// What the planner says.
+    Planned(Planner),
+}
+
+impl From<Vec<Command>> for Work {
+    fn from(commands: Vec<Command>) -> Self {
+        Self::Commands(commands)
+    }
+}
+
 /// What the writer is asked to do, all of it or nothing.
 struct Request {
     authority: Authority,
     tenant: Name,
     correlation: Arc<str>,
-    commands: Vec<Command>,
+    work: Work,
     answer: oneshot::Sender<Result<Executed, ExecuteError>>,
 }
 
@@ -127,14 +145,14 @@ impl Executor {
         authority: Authority,
         tenant: Name,
         correlation: Arc<str>,
-        commands: Vec<Command>,
+        work: impl Into<Work>,
     ) -> Result<Executed, ExecuteError> {
         let (answer, answered) = oneshot::channel();
         let request = Request {
             authority,
             tenant,
             correlation,
-            commands,
+            work: work.into(),
             answer,
         };
         self.requests.try_send(request).map_err(|refused| match refused {

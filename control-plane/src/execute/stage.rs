@@ -13,7 +13,7 @@ use turnpike_access::{
     snapshot::Snapshot,
 };
 
-use super::{ExecuteError, Executed, Request, judge::judge};
+use super::{ExecuteError, Executed, Request, Work, judge::judge};
 
 /// A group of requests on top of a committed state.
 pub(super) struct Stage {
@@ -55,15 +55,19 @@ impl Stage {
         }
         let mut next = self.state.clone();
         let mut events = Vec::new();
-        for command in &request.commands {
-            let actor = judge(&next, &request.authority, &request.tenant, command, now)?;
+        let commands = match &request.work {
+            Work::Commands(commands) => commands.clone(),
+            Work::Planned(planner) => planner(&next, now)?,
+        };
+        for command in commands {
+            let actor = judge(&next, &request.authority, &request.tenant, &command, now)?;
             let origin = Origin {
                 time: now,
                 tenant: request.tenant.clone(),
                 actor: Arc::from(actor),
                 correlation: request.correlation.clone(),
             };
-            fold_command(&mut next, &mut events, &origin, command.clone())?;
+            fold_command(&mut next, &mut events, &origin, command)?;
         }
         self.state = next.clone();
         self.events.append(&mut events);

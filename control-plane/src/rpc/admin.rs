@@ -82,6 +82,8 @@ pub struct Administration {
     token_keys: TokenKeys,
     /// One verification of the whole log at a time: it reads everything.
     verifying: Arc<tokio::sync::Semaphore>,
+    /// Few at once look at what a policy would change: it judges everything.
+    rehearsing: Arc<tokio::sync::Semaphore>,
 }
 
 impl Administration {
@@ -108,6 +110,7 @@ impl Administration {
             tokens,
             token_keys,
             verifying: Arc::new(tokio::sync::Semaphore::new(1)),
+            rehearsing: Arc::new(tokio::sync::Semaphore::new(4)),
         }
     }
 }
@@ -130,7 +133,7 @@ pub fn services(on: Administration) -> Routes {
         .add_service(OfferServiceServer::new(on.clone()))
         .add_service(RoleServiceServer::new(on.clone()))
         .add_service(GrantServiceServer::new(on.clone()))
-        .add_service(PolicyServiceServer::new(on.clone()))
+        .add_service(PolicyServiceServer::new(on.clone()).max_decoding_message_size(policy::LONGEST))
         .add_service(AccessServiceServer::new(on.clone()))
         .add_service(EdgeServiceServer::new(on.clone()))
         .add_service(AlertServiceServer::new(on.clone()))

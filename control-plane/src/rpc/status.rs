@@ -37,6 +37,9 @@ pub(crate) enum Failure {
     /// No key for tokens could be made.
     #[error("the token key could not be made: {0}")]
     TokenKey(#[from] TokenKeyError),
+    /// As many as may do it at once look at what policies would change.
+    #[error("others are looking at what their policies would change; try again in a moment")]
+    Rehearsing,
     /// A policy could not be written.
     #[error("the policy could not be written: {0}")]
     Policy(serde_norway::Error),
@@ -72,7 +75,7 @@ impl Failure {
             Self::History(error) => history_code(error),
             Self::BootstrapToken => Code::Unauthenticated,
             Self::NotOffered => Code::Unimplemented,
-            Self::Busy => Code::ResourceExhausted,
+            Self::Busy | Self::Rehearsing => Code::ResourceExhausted,
         }
     }
 }

@@ -13,9 +13,12 @@ mod check;
 mod entry;
 mod export;
 mod issuer;
+pub mod judge;
 mod moment;
 pub mod plan;
+pub mod replay;
 mod split;
+pub mod survey;
 mod test;
 
 pub use check::Doubled;

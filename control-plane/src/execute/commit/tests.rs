@@ -144,7 +144,7 @@ fn stage_with_team(core: &Core) -> Stage {
         authority: Authority::System("test"),
         tenant: name("platform"),
         correlation: Arc::from("test"),
-        commands: vec![create_team("ops")],
+        work: vec![create_team("ops")].into(),
         answer: tokio::sync::oneshot::channel().0,
     };
     let mut stage = Stage::on(&core.snapshot());

@@ -25,7 +25,7 @@ use super::{
     demand::{Demand, Reach},
 };
 use crate::{
-    execute::{ExecuteError, judge},
+    execute::{ExecuteError, Planner, Work, judge},
     history::Moment,
     receipt::Change,
     rpc::{
@@ -79,7 +79,7 @@ impl Administration {
             now,
             demand,
         };
-        call.within_reach()?;
+        call.within_reach(demand)?;
         Ok((call, message))
     }
 
@@ -110,9 +110,16 @@ impl Administration {
 }
 
 impl Call {
-    fn within_reach(&self) -> Result<(), Failure> {
+    /// Whether the caller may also call another method, about no single thing.
+    pub(super) fn may_also(&self, method: &str) -> Result<(), Failure> {
+        let demand = Demand::of_method(method).ok_or(Failure::NotOffered)?;
+        self.within_reach(demand)?;
+        self.judge(demand, &self.identity.target, String::new())
+    }
+
+    fn within_reach(&self, demand: Demand) -> Result<(), Failure> {
         let Identity { own, target, .. } = &self.identity;
-        let within = match self.demand.reach {
+        let within = match demand.reach {
             Reach::AnyTenant => true,
             Reach::OwnTenant => own == target,
             Reach::Operators => self.identity.is_operator(),
@@ -121,7 +128,7 @@ impl Call {
             return Ok(());
         }
         Err(Failure::Execute(ExecuteError::Forbidden {
-            action: self.demand.action.unwrap_or_default().to_owned(),
+            action: demand.action.unwrap_or_default().to_owned(),
             resource: format!("tenant {target}"),
             reason: Reason::NoGrant,
         }))
@@ -174,21 +181,21 @@ impl Call {
     /// Whether the caller may do with the named thing what the method demands. For lists the name is empty: they
     /// are for those whose grant is not narrowed to single things.
     pub(super) fn may(&self, name: impl ToString) -> Result<(), Failure> {
-        self.judge(&self.identity.target, name.to_string())
+        self.judge(self.demand, &self.identity.target, name.to_string())
     }
 
     /// Whether the caller may do with another tenant what the method demands.
     pub(super) fn may_about(&self, tenant: &Name) -> bool {
-        self.judge(tenant, String::new()).is_ok()
+        self.judge(self.demand, tenant, String::new()).is_ok()
     }
 
-    fn judge(&self, tenant: &Name, name: String) -> Result<(), Failure> {
-        let Some(action) = self.demand.action else {
+    fn judge(&self, demand: Demand, tenant: &Name, name: String) -> Result<(), Failure> {
+        let Some(action) = demand.action else {
             return Ok(());
         };
         let permission = Permission {
             action,
-            kind: self.demand.kind,
+            kind: demand.kind,
             name,
         };
         judge::judge_caller(&self.snapshot, &self.caller()?, tenant, &permission, self.now)?;
@@ -280,11 +287,17 @@ impl Call {
         self.write_in(self.identity.target.clone(), commands, write).await
     }
 
+    /// Makes the change that a planner finds needed when it is its turn.
+    pub(super) async fn write_planned(&self, planner: Planner, write: Write) -> Result<Written, Failure> {
+        let work = Work::Planned(planner);
+        self.write_in(self.identity.target.clone(), work, write).await
+    }
+
     /// Makes a change in a tenant that need not be there yet.
     pub(super) async fn write_in(
         &self,
         tenant: Name,
-        commands: Vec<Command>,
+        work: impl Into<Work>,
         write: Write,
     ) -> Result<Written, Failure> {
         let authority = self.identity.proof.authority();
@@ -292,7 +305,7 @@ impl Call {
         let executed = self
             .on
             .executor
-            .execute(authority, tenant.clone(), correlation, commands)
+            .execute(authority, tenant.clone(), correlation, work)
             .await?;
         Ok(Written {
             receipt: Some(self.on.receipt(&tenant, executed.position, write).await),

@@ -126,6 +126,8 @@ pub(super) const DEMANDS: &[Demand] = &[
     row("GrantService/List", "grants.read", "grant"),
     row("GrantService/Delete", "grants.write", "grant"),
     row("PolicyService/Export", "policies.read", "policy"),
+    row("PolicyService/Plan", "policies.read", "policy"),
+    row("PolicyService/Apply", "policies.read", "policy"),
     row("AccessService/Check", "access.explain", "access"),
     row("AccessService/Explain", "access.explain", "access"),
     row("AccessService/ExplainDecision", "access.explain", "access").in_own_tenant(),
@@ -157,6 +159,13 @@ const fn row(method: &'static str, action: &'static str, kind: &'static str) -> 
     }
 }
 
+/// Every action that a method demands of its caller, with the type of what it is done to.
+pub(super) fn actions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = DEMANDS.iter().filter_map(|one| Some((one.action?, one.kind)));
+    let distinct: std::collections::BTreeSet<_> = all.collect();
+    distinct.into_iter()
+}
+
 impl Demand {
     const fn for_operators(self) -> Self {
         Self {
@@ -173,7 +182,11 @@ impl Demand {
     }
 
     fn of(path: &str) -> Option<Self> {
-        let method = path.strip_prefix("/turnpike.admin.v1.")?;
+        Self::of_method(path.strip_prefix("/turnpike.admin.v1.")?)
+    }
+
+    /// Of `Service/Method`.
+    pub(super) fn of_method(method: &str) -> Option<Self> {
         DEMANDS.iter().find(|one| one.method == method).copied()
     }
 }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::Policy;
 use crate::{
     command::Command,
-    event::Event,
+    event::{Encoded, Event},
     id::{Id, Name, Timestamp},
     ledger::Refusal,
     snapshot::{Snapshot, Tenant},
@@ -86,6 +86,18 @@ impl fmt::Display for Step {
             Verb::Delete => "delete",
         };
         write!(f, "{verb} {} {}", self.what, self.name)
+    }
+}
+
+impl Step {
+    /// What would be recorded, for people: sealed secrets are left out.
+    pub fn recorded(&self) -> Vec<Encoded> {
+        let encoded = self.events.iter().filter_map(|event| event.encode().ok());
+        let shown = |one: Encoded| Encoded {
+            payload: change::without_secrets(&one.payload),
+            ..one
+        };
+        encoded.map(shown).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is different between two values, a field a line, for people. Ciphertext never shows.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,6 +34,13 @@ pub(super) fn of<T: Serialize>(value: &T) -> Vec<String> {
     };
     let says = |(_, value): &(String, Value)| !matches!(value, Value::Object(map) if map.is_empty());
     fields(value).into_iter().filter(says).map(shown).collect()
+}
+
+/// JSON text without ciphertext.
+pub(super) fn without_secrets(json: &str) -> Arc<str> {
+    let mut value = serde_json::from_str(json).unwrap_or_default();
+    hide(&mut value);
+    Arc::from(value.to_string())
 }
 
 fn sealed(name: &str) -> bool {
