@@ -24,6 +24,7 @@ mod leaks;
 mod login;
 mod outage;
 mod own_tokens;
+mod policies;
 mod proxies;
 mod receipts;
 mod stories;

@@ -45,6 +45,7 @@ pub fn write_policy(policy: &Policy) -> Result<String, serde_norway::Error> {
         ("models", &["prices"][..]),
         ("grants", &["selector", "conditions", "id"]),
         ("fallbacks", &["id"]),
+        ("offers", &["models", "id"]),
     ] {
         let entries = value.get_mut(section).and_then(Value::as_sequence_mut);
         for entry in entries.into_iter().flatten().filter_map(Value::as_mapping_mut) {

@@ -22,7 +22,9 @@ pub mod survey;
 mod test;
 
 pub use check::Doubled;
-pub use entry::{AccountEntry, FallbackEntry, GrantEntry, ModelEntry, ProviderEntry, Secret, TeamEntry};
+pub use entry::{
+    AccountEntry, FallbackEntry, GrantEntry, ModelEntry, OfferEntry, ProviderEntry, Secret, TeamEntry,
+};
 pub use issuer::{IssuerEntry, VerificationEntry};
 pub use moment::Moment;
 pub use test::{Question, Test};
@@ -71,6 +73,9 @@ pub struct Policy {
     /// Grants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<GrantEntry>>,
+    /// What the operators' tenant offers to others; no other tenant has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offers: Option<Vec<OfferEntry>>,
     /// Who must, and who must not, be allowed what once all of this is so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<Test>,

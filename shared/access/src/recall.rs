@@ -15,7 +15,7 @@ use crate::{
     needs::Needs,
     pattern::Resource,
     resolve::Unresolved,
-    snapshot::{Group, Snapshot, Tenant},
+    snapshot::{Group, HeldAccount, Snapshot, Tenant},
 };
 
 /// Who called, as a record has it.
@@ -62,9 +62,20 @@ impl<'r> Recalled<'r> {
     /// `None` where no decision is recorded: the request was refused before one, or asked for none.
     pub fn of(record: &'r AuditRecord) -> Option<Self> {
         // Written down with every decision, and with nothing else.
-        if record.provider.is_none() && record.resource.is_none() {
-            return None;
-        }
+        let decided = record.provider.is_some() || record.resource.is_some();
+        decided.then(|| Self::read(record))?
+    }
+
+    /// The same also where there was nothing to decide about, since the tenant had no such model.
+    pub fn asking(record: &'r AuditRecord) -> Option<Self> {
+        let nobody = record.status == 401;
+        let lists = record.action.as_deref() == Some("models.list");
+        let named = record.model_requested.is_some() && !nobody && !lists;
+        Self::of(record).or_else(|| named.then(|| Self::read(record))?)
+    }
+
+    fn read(record: &'r AuditRecord) -> Option<Self> {
+        record.action.as_ref()?;
         let method = record.auth_method.as_deref()?;
         // Whoever asked about somebody else lent it nothing of its own.
         let about = record.subject.as_deref().or(record.principal.as_deref())?;
@@ -163,6 +174,35 @@ impl<'r> Recalled<'r> {
         let served = self.record.fallback_from.is_some();
         let plain = [(true, Needs::default()), (false, Needs::default())];
         plain.into_iter().chain(needy.filter(move |_| served))
+    }
+
+    /// What would be served to the request in a state, substitutes too; `None` where it would be refused. A token is taken
+    /// for new. A bare name that means nothing, or several models, is looked for under the provider that is recorded: the
+    /// client had named it beside the model.
+    pub fn served(&self, snapshot: &Snapshot) -> Option<Arc<str>> {
+        let caller = self.caller(snapshot)?;
+        let deactivated = |held: &HeldAccount| held.account.profile.deactivated;
+        if caller.tenant.settings().suspended || caller.account.is_some_and(deactivated) {
+            return None;
+        }
+        let issued = self.record.token.is_some().then_some(self.record.time);
+        let of_substitute = (true, &Needs::default());
+        let put =
+            |provider| self.put(snapshot, &caller, self.circumstances(issued), provider, of_substitute);
+        let verdict = match (put(None), self.record.provider.as_deref()) {
+            (Verdict::Unresolved(_), Some(provider)) => put(Some(provider)),
+            (verdict, _) => verdict,
+        };
+        match verdict {
+            Verdict::Unresolved(_) => None,
+            Verdict::Other(decision) => decision.allowed().then(|| self.record.resource.clone())?,
+            Verdict::Model(choice) => choice.decision.allowed().then(|| choice.model.id.shared()),
+        }
+    }
+
+    /// Whom the decision is about.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     fn is_partial(&self) -> bool {

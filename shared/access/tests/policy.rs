@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod example;
+mod rehearsal;
 
 fn acme() -> Name {
     "acme".parse().unwrap()

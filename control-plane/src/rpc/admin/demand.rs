@@ -159,13 +159,6 @@ const fn row(method: &'static str, action: &'static str, kind: &'static str) -> 
     }
 }
 
-/// Every action that a method demands of its caller, with the type of what it is done to.
-pub(super) fn actions() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let all = DEMANDS.iter().filter_map(|one| Some((one.action?, one.kind)));
-    let distinct: std::collections::BTreeSet<_> = all.collect();
-    distinct.into_iter()
-}
-
 impl Demand {
     const fn for_operators(self) -> Self {
         Self {

@@ -95,6 +95,20 @@ grants:
 - subject: group:okta/interns
   role: developer
   effect: deny
+offers:
+- to: {named: [acme, globex]}
+  models:
+    resources:
+    - kind: model
+      name: main/gpt-4*
+  reason: they pay for it
+- to: {all: {}}
+- to:
+    tagged:
+    - key: plan
+      test:
+        operator: in
+        values: [gold]
 tests:
 - may:
     principal: user:ada
@@ -169,6 +183,16 @@ fn what_is_wrong_is_told_with_its_line_and_what_was_meant() {
             "providers:\n- name: p\n  kind: openai\n  base_url: https://x\n  secret-from-env: 'a b'\n",
             "line 3",
             "environment variable",
+        ),
+        (
+            "offers:\n- {to: {all: {}}, id: abcDEF123456}\n",
+            "line 3",
+            "leave `id` out",
+        ),
+        (
+            "offers:\n- to: {all: {}}\n- to: {all: {}}\n",
+            "",
+            "stands twice",
         ),
         (
             "tests:\n- may: {principal: user:a, action: x}\n",

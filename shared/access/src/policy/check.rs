@@ -30,6 +30,7 @@ impl Policy {
             aliases,
             fallbacks,
             grants,
+            offers,
             tests,
         } = other;
         if self.tenant.is_some() && tenant.is_some() {
@@ -54,6 +55,7 @@ impl Policy {
         }
         append(&mut self.fallbacks, fallbacks);
         append(&mut self.grants, grants);
+        append(&mut self.offers, offers);
         self.tests.extend(tests);
         self.check()
     }
@@ -83,6 +85,8 @@ impl Policy {
         once("the grant", nameless.map(|one| said(&one.grant)))?;
         let rules = self.fallbacks.iter().flatten();
         once("the fallback rule", rules.map(|one| said(&one.rule)))?;
+        let offers = self.offers.iter().flatten();
+        once("the offer", offers.map(|one| said(&one.offer)))?;
         self.tests.iter().try_for_each(asks_something)
     }
 }

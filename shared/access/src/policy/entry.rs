@@ -12,6 +12,7 @@ use crate::{
     grant::Grant,
     id::{Id, ModelId, Name, Principal},
     model::{Fallback, ModelProfile, ProviderProfile},
+    offer::Offer,
     tenant::{AccountProfile, TeamProfile},
 };
 
@@ -82,6 +83,14 @@ pub struct FallbackEntry {
     /// The rule.
     #[serde(flatten)]
     pub rule: Fallback,
+}
+
+/// An offer. Its id means nothing: it is known by what it says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OfferEntry {
+    /// The offer.
+    #[serde(flatten)]
+    pub offer: Offer,
 }
 
 /// A grant. One with an id is changed in place; one without is known by what it says.
@@ -251,7 +260,7 @@ impl<'de> Own<'de> for Nameless {
 
     fn take<A: MapAccess<'de>>(&mut self, _key: &str, _map: &mut A) -> Result<(), A::Error> {
         Err(A::Error::custom(
-            "a fallback rule is known by what it says: leave `id` out",
+            "fallback rules and offers are known by what they say: leave `id` out",
         ))
     }
 }
@@ -260,6 +269,13 @@ impl<'de> Deserialize<'de> for FallbackEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (_, rule) = split::<D, Nameless, _>(deserializer)?;
         Ok(Self { rule })
+    }
+}
+
+impl<'de> Deserialize<'de> for OfferEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (_, offer) = split::<D, Nameless, _>(deserializer)?;
+        Ok(Self { offer })
     }
 }
 

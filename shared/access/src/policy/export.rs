@@ -1,16 +1,17 @@
 //! A tenant's whole access state as a policy.
 
 use crate::{
-    id::Principal,
+    id::{Id, Name, Principal},
     issuer::{IssuerProfile, Verification},
-    model::ProviderProfile,
+    model::{Fallback, ProviderProfile},
+    offer::Offer,
     role,
     snapshot::{HeldAccount, HeldGrant, HeldTeam, Tenant},
 };
 
 use super::{
-    AccountEntry, ApiVersion, FallbackEntry, GrantEntry, IssuerEntry, ModelEntry, Policy, ProviderEntry,
-    Secret, TeamEntry,
+    AccountEntry, ApiVersion, FallbackEntry, GrantEntry, IssuerEntry, ModelEntry, OfferEntry, Policy,
+    ProviderEntry, Secret, TeamEntry,
 };
 
 impl Policy {
@@ -71,6 +72,8 @@ impl Policy {
                     .map(|held| GrantEntry::of(held))
                     .collect(),
             ),
+            offers: (*tenant.name() == Name::platform())
+                .then(|| tenant.offers().iter().map(OfferEntry::of).collect()),
             tests: Vec::new(),
         }
     }
@@ -88,11 +91,23 @@ impl GrantEntry {
 
 impl FallbackEntry {
     /// A rule that is held, by what it says.
-    pub fn of(rule: &crate::model::Fallback) -> Self {
+    pub fn of(rule: &Fallback) -> Self {
         Self {
-            rule: crate::model::Fallback {
-                id: crate::id::Id::from_random(0),
+            rule: Fallback {
+                id: Id::from_random(0),
                 ..rule.clone()
+            },
+        }
+    }
+}
+
+impl OfferEntry {
+    /// An offer that is held, by what it says.
+    pub fn of(offer: &Offer) -> Self {
+        Self {
+            offer: Offer {
+                id: Id::from_random(0),
+                ..offer.clone()
             },
         }
     }
@@ -119,7 +134,7 @@ fn team(held: &HeldTeam, accounts: &[&std::sync::Arc<HeldAccount>]) -> TeamEntry
     }
 }
 
-fn provider(name: &crate::id::Name, profile: &ProviderProfile) -> ProviderEntry {
+fn provider(name: &Name, profile: &ProviderProfile) -> ProviderEntry {
     let secret = match profile.sealed_secret {
         Some(_) => Secret::Held,
         None => Secret::None,
@@ -134,7 +149,7 @@ fn provider(name: &crate::id::Name, profile: &ProviderProfile) -> ProviderEntry 
     }
 }
 
-fn issuer(name: &crate::id::Name, profile: &IssuerProfile) -> IssuerEntry {
+fn issuer(name: &Name, profile: &IssuerProfile) -> IssuerEntry {
     let mut profile = profile.clone();
     let secret = match &mut profile.verification {
         Verification::Introspection { sealed_secret, .. } => {

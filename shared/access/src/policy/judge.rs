@@ -130,7 +130,7 @@ fn proof(question: &Question) -> MethodRule {
 }
 
 /// The principal as it would call; a user that is not recorded, as its issuer's defaults have it.
-pub(super) fn calling<'s>(
+fn calling<'s>(
     tenant: &'s Tenant,
     principal: &'s Principal,
     method: AuthMethod,
@@ -149,9 +149,9 @@ pub(super) fn calling<'s>(
         tenant,
         principal,
         account: None,
-        teams: &defaults.teams,
-        grants: &[],
+        joins: &defaults.teams,
         credential: None,
+        unnarrowed: None,
         scope: None,
         groups,
         method,

@@ -19,6 +19,7 @@ use crate::{
 
 mod catalogue;
 mod change;
+mod offers;
 mod people;
 mod rehearse;
 mod rights;
@@ -149,6 +150,7 @@ pub fn plan(
     draft.people();
     draft.catalogue()?;
     draft.rights()?;
+    draft.offers();
     let Draft {
         phases,
         unmanaged,
@@ -179,6 +181,8 @@ enum Phase {
     Aliases,
     Fallbacks,
     Grants,
+    Offers,
+    OffersEnd,
     GrantsEnd,
     FallbacksEnd,
     AliasesEnd,

@@ -1,6 +1,7 @@
 //! What a plan would widen or narrow: who gains or loses which action on which model, enumerated by the one decision
 //! function over everybody, every model and every action, before and after.
 //!
+//! Models are the tenant's own and those that are offered to it, and `PROVIDER/*` for what an open catalogue does not list.
 //! Everybody is every account, and whoever carries a group that something is granted to. They are judged as of now, by key
 //! (groups by token), and besides in each way that a grant of theirs asks for: by another method, from one of its networks.
 //! What a single credential is narrowed to is not looked at.
@@ -17,7 +18,6 @@ use crate::{
     decide::{Standing, candidates},
     grant::{AuthMethod, Circumstances, MethodRule},
     id::{ModelId, Name, Principal, Timestamp},
-    model::Catalogue,
     pattern::Resource,
     resolve::{self, ResolvedModel},
     snapshot::{Group, HeldGrant, Snapshot, Tenant},
@@ -25,8 +25,6 @@ use crate::{
 
 /// The most ways in which one of them is judged.
 const WAYS_LIMIT: usize = 16;
-/// Stands for every model that an open catalogue does not list.
-const UNLISTED: &str = "(unlisted)";
 
 /// A comparison of two states.
 #[derive(Debug, Clone)]
@@ -87,11 +85,9 @@ impl Survey {
                 let accounts = tenant.accounts().into_iter();
                 everybody.extend(accounts.map(|held| Who::Account(held.account.principal.clone())));
                 everybody.extend(tenant.groups.keys().cloned().map(Who::Group));
-                models.extend(tenant.models().into_iter().map(|model| model.id.clone()));
-                models.extend(tenant.providers().into_iter().filter_map(|provider| {
-                    let open = provider.profile.catalogue == Catalogue::Open;
-                    ModelId::new(&provider.name, UNLISTED).ok().filter(|_| open)
-                }));
+                let listed = resolve::listed(snapshot, tenant);
+                let known = listed.chain(resolve::unlisted(snapshot, tenant));
+                models.extend(known.map(|model| model.id));
             }
         }
         Self {
@@ -270,7 +266,10 @@ impl<'s> Side<'s> {
         Self {
             snapshot,
             tenant,
-            models: models.iter().map(|id| resolve::by_id(tenant, id)).collect(),
+            models: models
+                .iter()
+                .map(|id| resolve::by_id(snapshot, tenant, id))
+                .collect(),
             anybody: Principal::User(Name::platform()),
         }
     }
@@ -290,9 +289,9 @@ impl<'s> Side<'s> {
                 tenant,
                 principal: &self.anybody,
                 account: None,
-                teams: &[],
-                grants: &[],
+                joins: &[],
                 credential: None,
+                unnarrowed: None,
                 scope: None,
                 groups,
                 method: AuthMethod::Jwt,

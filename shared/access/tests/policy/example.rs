@@ -5,7 +5,7 @@ use turnpike_access::policy::Policy;
 use super::planned;
 use crate::history::History;
 
-fn policy(text: &str) -> Policy {
+pub(super) fn policy(text: &str) -> Policy {
     let text = format!("{{apiVersion: turnpike/v1, {text}}}");
     let read = serde_norway::Deserializer::from_str(&text);
     let policy: Policy = serde_norway::with::singleton_map_recursive::deserialize(read).unwrap();
@@ -19,7 +19,7 @@ fn steps(history: &History, text: &str, prune: bool) -> Vec<String> {
 }
 
 /// The furnished tenant after these policies.
-fn after(all: &[&str]) -> History {
+pub(super) fn after(all: &[&str]) -> History {
     let mut history = History::of(&[]);
     for text in all {
         history.snapshot = planned(&history.snapshot, &policy(text), true)

@@ -70,7 +70,7 @@ impl Rehearsal {
         audit: Arc<dyn AuditStore>,
     ) {
         self.replay = Some(Replaying {
-            replay: Replay::new(now, then, tenant.clone()),
+            replay: Replay::new(now, then),
             tenant: tenant.clone(),
             filter: AuditFilter {
                 since: Some(since),
