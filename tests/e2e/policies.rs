@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use turnpike_tests::{
     cli::{Cli, Ended},
     dev::Dev,
+    place, process,
 };
 
 const MODEL: &str = "fake-openai/gpt-4o";
@@ -183,11 +184,34 @@ async fn a_test_that_fails_refuses_the_whole_and_says_what_is_so_instead() {
     assert!(ended.printed.contains(&said), "{ended:?}");
     assert_eq!(desk.log().await, before);
 
-    // Whoever leaves the looking to the control plane is refused by it.
     let right = desk.policy(&with(MODEL));
     let applied = desk.applied(&right, &["--yes"], 0).await;
     assert_eq!(applied["plan"]["tests"], json!(2), "{applied}");
     assert_eq!(desk.log().await.len(), before.len() + 1);
+}
+
+#[tokio::test]
+async fn a_plan_that_is_not_the_one_that_was_shown_or_fails_its_tests_is_refused_by_the_control_plane_itself() {
+    let dev = Dev::start().await;
+    let desk = Desk::of(&dev);
+    let before = desk.log().await;
+    let text = "apiVersion: turnpike/v1\nteams: [{name: fresh}]\n";
+    let failing = format!("{text}tests: [{{may: {{principal: user:nobody, action: x.y, resource: 'thing:z'}}}}]\n");
+    for (text, digest, said) in [
+        (text, "0123456789abcdef0123456789abcdef", "changed"),
+        (&failing, "", "there is no user:nobody"),
+    ] {
+        let wanted = json!({"documents": [{"name": "policy.yaml", "text": text}]});
+        let asked = json!({"wanted": wanted, "digest": digest}).to_string();
+        let mut command = process::command(place::python().with_file_name("grpcurl"));
+        command.args(["-plaintext", "-H", &format!("authorization: Bearer {}", dev.admin.token())]);
+        let at = dev.admin.control_plane().to_string();
+        command.args(["-d", &asked, &at, "turnpike.admin.v1.PolicyService/Apply"]);
+        let ended = command.output().await.unwrap();
+        let answer = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+        assert!(!ended.status.success() && answer.contains(said), "{said}: {answer}");
+        assert_eq!(desk.log().await, before);
+    }
 }
 
 #[tokio::test]

@@ -198,6 +198,15 @@ impl ModelId {
         format!("{provider}/{name}").parse()
     }
 
+    /// Stands for whatever a provider's open catalogue does not list. No text is read as it.
+    pub(crate) fn unlisted(provider: &Name) -> Self {
+        Self {
+            text: Arc::from(format!("{provider}/*")),
+            // A name's length is limited.
+            slash: u8::try_from(provider.as_str().len()).unwrap_or_default(),
+        }
+    }
+
     /// `provider/name`.
     pub fn as_str(&self) -> &str {
         &self.text

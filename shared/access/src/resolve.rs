@@ -124,7 +124,7 @@ pub(crate) fn unlisted<'s>(
 fn every_unlisted(tenant: &Tenant) -> impl Iterator<Item = ResolvedModel<'_>> {
     let open = |provider: &&Arc<Provider>| provider.profile.catalogue == Catalogue::Open;
     let providers = tenant.providers().into_iter().filter(open);
-    providers.filter_map(move |provider| own(tenant, &ModelId::new(&provider.name, "*").ok()?))
+    providers.filter_map(move |provider| own(tenant, &ModelId::unlisted(&provider.name)))
 }
 
 /// What the operators offer to a tenant.
