@@ -61,7 +61,8 @@ impl<'d> Desk<'d> {
 
 fn access<'f>(found: &'f Value, who: &str, gains: bool) -> Vec<&'f Value> {
     let all = found["access"].as_array().unwrap().iter();
-    all.filter(|one| one["who"] == json!(who) && one["gains"] == json!(gains)).collect()
+    all.filter(|one| one["who"] == json!(who) && one["gains"] == json!(gains))
+        .collect()
 }
 
 #[tokio::test]
@@ -70,8 +71,14 @@ async fn what_is_exported_edited_rehearsed_and_applied_is_what_is_exported_then(
     let desk = Desk::of(&dev);
     let text = desk.exported().await;
     let unchanged = desk.file("exported.yaml", &text);
-    let found = desk.applied(&unchanged, &["--dry-run", "--exit-code", "--prune"], 0).await;
-    assert_eq!((&found["plan"]["steps"], &found["access"]), (&json!([]), &json!([])), "{found}");
+    let found = desk
+        .applied(&unchanged, &["--dry-run", "--exit-code", "--prune"], 0)
+        .await;
+    assert_eq!(
+        (&found["plan"]["steps"], &found["access"]),
+        (&json!([]), &json!([])),
+        "{found}"
+    );
 
     let edited = text
         .replace(
@@ -90,24 +97,35 @@ async fn what_is_exported_edited_rehearsed_and_applied_is_what_is_exported_then(
     let steps = found["plan"]["steps"].as_array().unwrap();
     let told: Vec<_> = steps.iter().map(|step| (&step["verb"], &step["what"])).collect();
     let create = json!("create");
-    assert_eq!(told, [(&create, &json!("virtual-account")), (&create, &json!("grant"))]);
+    assert_eq!(
+        told,
+        [(&create, &json!("virtual-account")), (&create, &json!("grant"))]
+    );
     assert_eq!(steps[1]["events"][0]["kind"], json!("grant.created"));
     let gained = access(&found, "virtual-account:newcomer", true);
-    assert!(gained.iter().any(|one| one["models"] == json!([MODEL])), "{found}");
+    assert!(
+        gained.iter().any(|one| one["models"] == json!([MODEL])),
+        "{found}"
+    );
     assert_eq!(desk.log().await.len(), before, "a dry run writes nothing");
 
     let applied = desk.applied(&file, &["--yes", "--wait"], 0).await;
     assert!(applied["receipt"]["position"].is_u64(), "{applied}");
     let key = dev.key("virtual-account:newcomer", &[]).await;
     let caller = dev.caller(&key);
-    assert_eq!((caller.chat(MODEL).await.status, caller.chat(OTHER).await.status), (200, 403));
+    assert_eq!(
+        (caller.chat(MODEL).await.status, caller.chat(OTHER).await.status),
+        (200, 403)
+    );
 
     // Once more there is nothing to do, and what is exported now is the file, but for the id that the grant got.
     let again = desk.applied(&file, &["--yes", "--prune"], 0).await;
     assert_eq!(again["plan"]["steps"], json!([]), "{again}");
     let now = desk.exported().await;
     let file = desk.file("now.yaml", &now);
-    let again = desk.applied(&file, &["--dry-run", "--exit-code", "--prune"], 0).await;
+    let again = desk
+        .applied(&file, &["--dry-run", "--exit-code", "--prune"], 0)
+        .await;
     assert_eq!(again["plan"]["unmanaged"], json!([]), "{again}");
     assert_eq!(desk.exported().await, now);
     let without_ids = |text: &str| -> Vec<String> {
@@ -126,8 +144,16 @@ async fn a_file_that_cannot_be_so_changes_nothing_and_the_line_and_the_reason_ar
     let before = desk.log().await;
     for (sections, status, said) in [
         ("taems: []\n", 2, "line 2"),
-        ("teams:\n- name: fresh\n  membres: []\n", 2, "did you mean `members`?"),
-        ("teams: [{name: fresh}, {name: fresh}]\n", 2, "team fresh stands twice"),
+        (
+            "teams:\n- name: fresh\n  membres: []\n",
+            2,
+            "did you mean `members`?",
+        ),
+        (
+            "teams: [{name: fresh}, {name: fresh}]\n",
+            2,
+            "team fresh stands twice",
+        ),
         (
             "teams: [{name: fresh}]\ngrants: [{subject: 'team:nobody', role: developer}]\n",
             1,
@@ -191,12 +217,14 @@ async fn a_test_that_fails_refuses_the_whole_and_says_what_is_so_instead() {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_not_the_one_that_was_shown_or_fails_its_tests_is_refused_by_the_control_plane_itself() {
+async fn a_plan_that_is_not_the_one_that_was_shown_or_fails_its_tests_is_refused_by_the_control_plane_itself()
+{
     let dev = Dev::start().await;
     let desk = Desk::of(&dev);
     let before = desk.log().await;
     let text = "apiVersion: turnpike/v1\nteams: [{name: fresh}]\n";
-    let failing = format!("{text}tests: [{{may: {{principal: user:nobody, action: x.y, resource: 'thing:z'}}}}]\n");
+    let failing =
+        format!("{text}tests: [{{may: {{principal: user:nobody, action: x.y, resource: 'thing:z'}}}}]\n");
     for (text, digest, said) in [
         (text, "0123456789abcdef0123456789abcdef", "changed"),
         (&failing, "", "there is no user:nobody"),
@@ -204,12 +232,19 @@ async fn a_plan_that_is_not_the_one_that_was_shown_or_fails_its_tests_is_refused
         let wanted = json!({"documents": [{"name": "policy.yaml", "text": text}]});
         let asked = json!({"wanted": wanted, "digest": digest}).to_string();
         let mut command = process::command(place::python().with_file_name("grpcurl"));
-        command.args(["-plaintext", "-H", &format!("authorization: Bearer {}", dev.admin.token())]);
+        command.args([
+            "-plaintext",
+            "-H",
+            &format!("authorization: Bearer {}", dev.admin.token()),
+        ]);
         let at = dev.admin.control_plane().to_string();
         command.args(["-d", &asked, &at, "turnpike.admin.v1.PolicyService/Apply"]);
         let ended = command.output().await.unwrap();
         let answer = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
-        assert!(!ended.status.success() && answer.contains(said), "{said}: {answer}");
+        assert!(
+            !ended.status.success() && answer.contains(said),
+            "{said}: {answer}"
+        );
         assert_eq!(desk.log().await, before);
     }
 }
@@ -236,16 +271,32 @@ async fn a_policy_is_applied_as_one_change_or_not_at_all_by_whoever_may_each_ste
     let ended = pipeline.apply(&file, &["--yes"]).await;
     assert_eq!(ended.status, 1, "{ended:?}");
     assert!(ended.complaint.contains("grants.write"), "{ended:?}");
-    assert_eq!(desk.log().await, before, "the teams, which it may make, are not made either");
+    assert_eq!(
+        desk.log().await,
+        before,
+        "the teams, which it may make, are not made either"
+    );
 
     desk.applied(&file, &["--yes"], 0).await;
     let made = desk.log().await.split_off(before.len());
     let kinds: Vec<_> = made.iter().map(|event| event["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["team.created", "team.created", "grant.created", "grant.created"]);
+    assert_eq!(
+        kinds,
+        ["team.created", "team.created", "grant.created", "grant.created"]
+    );
     let one = &made[0]["correlation"];
-    assert!(one.is_string() && made.iter().all(|event| event["correlation"] == *one), "{made:?}");
-    let positions: Vec<_> = made.iter().map(|event| event["position"].as_u64().unwrap()).collect();
-    assert!(positions.windows(2).all(|two| two[1] == two[0] + 1), "{positions:?}");
+    assert!(
+        one.is_string() && made.iter().all(|event| event["correlation"] == *one),
+        "{made:?}"
+    );
+    let positions: Vec<_> = made
+        .iter()
+        .map(|event| event["position"].as_u64().unwrap())
+        .collect();
+    assert!(
+        positions.windows(2).all(|two| two[1] == two[0] + 1),
+        "{positions:?}"
+    );
 }
 
 #[tokio::test]
@@ -259,7 +310,8 @@ async fn a_replay_names_the_requests_that_would_have_gone_otherwise() {
     let lost = caller.chat(MODEL).await;
     let refused = caller.chat("fake-anthropic/claude-sonnet-5").await;
     assert_eq!((kept.status, lost.status, refused.status), (200, 200, 403));
-    dev.audited_all([kept.request_id(), lost.request_id(), refused.request_id()]).await;
+    dev.audited_all([kept.request_id(), lost.request_id(), refused.request_id()])
+        .await;
 
     let file = desk.policy(&format!(
         "grants:\n- {{subject: '{0}', role: developer, effect: deny, selector: {{resources: [{{kind: model, name: {MODEL}}}]}}}}\n\
@@ -270,9 +322,17 @@ async fn a_replay_names_the_requests_that_would_have_gone_otherwise() {
     let examples = found["replay"]["examples"].as_array().unwrap();
     let told: Vec<_> = examples
         .iter()
-        .map(|one| (one["request_id"].as_str().unwrap(), one["otherwise"].as_str().unwrap()))
+        .map(|one| {
+            (
+                one["request_id"].as_str().unwrap(),
+                one["otherwise"].as_str().unwrap(),
+            )
+        })
         .collect();
-    assert_eq!(told, [(lost.request_id(), "refused"), (refused.request_id(), "allowed")]);
+    assert_eq!(
+        told,
+        [(lost.request_id(), "refused"), (refused.request_id(), "allowed")]
+    );
     assert_eq!(found["replay"]["judged"], json!(3), "{found}");
     let ended = desk.apply(&file, &["--dry-run", "--replay", "1h"]).await;
     for part in [
@@ -294,7 +354,10 @@ async fn a_replay_names_the_requests_that_would_have_gone_otherwise() {
     };
     assert_eq!(reader.apply(&file, &["--dry-run"]).await.status, 0);
     let ended = reader.apply(&file, &["--dry-run", "--replay", "1h"]).await;
-    assert!(ended.status == 1 && ended.complaint.contains("audit.read"), "{ended:?}");
+    assert!(
+        ended.status == 1 && ended.complaint.contains("audit.read"),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test]
@@ -317,7 +380,9 @@ async fn what_operators_offer_is_part_of_their_policy() {
 
     let text = desk.exported().await;
     let exported = desk.file("exported.yaml", &text);
-    let found = desk.applied(&exported, &["--dry-run", "--exit-code", "--prune"], 0).await;
+    let found = desk
+        .applied(&exported, &["--dry-run", "--exit-code", "--prune"], 0)
+        .await;
     assert_eq!(found["plan"]["steps"], json!([]), "{found}");
     let none = desk.policy("offers: []\n");
     let found = desk.applied(&none, &["--dry-run"], 0).await;

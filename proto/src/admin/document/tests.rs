@@ -189,11 +189,7 @@ fn what_is_wrong_is_told_with_its_line_and_what_was_meant() {
             "line 3",
             "leave `id` out",
         ),
-        (
-            "offers:\n- to: {all: {}}\n- to: {all: {}}\n",
-            "",
-            "stands twice",
-        ),
+        ("offers:\n- to: {all: {}}\n- to: {all: {}}\n", "", "stands twice"),
         (
             "tests:\n- may: {principal: user:a, action: x}\n",
             "",

@@ -121,10 +121,7 @@ impl Report {
     ) {
         let about = record.resource.as_ref().or(record.model_requested.as_ref());
         let about = about.cloned().unwrap_or_default();
-        for (all, name) in [
-            (&mut self.principals, &principal),
-            (&mut self.about, &about),
-        ] {
+        for (all, name) in [(&mut self.principals, &principal), (&mut self.about, &about)] {
             let name = match all.len() < NAMES || all.contains_key(name) {
                 true => name.clone(),
                 false => Arc::from(OTHERS),

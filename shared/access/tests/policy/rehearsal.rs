@@ -75,7 +75,11 @@ fn rights(snapshot: &Snapshot, models: &BTreeSet<ModelId>) -> Rights {
 
 fn listed(snapshot: &Snapshot) -> BTreeSet<ModelId> {
     let models = snapshot.tenant("acme").map(|tenant| tenant.models());
-    models.into_iter().flatten().map(|model| model.id.clone()).collect()
+    models
+        .into_iter()
+        .flatten()
+        .map(|model| model.id.clone())
+        .collect()
 }
 
 fn surveyed(before: &Snapshot, after: &Snapshot, at_once: usize) -> Vec<Change> {
@@ -87,13 +91,19 @@ fn surveyed(before: &Snapshot, after: &Snapshot, at_once: usize) -> Vec<Change> 
 
 /// What accounts gain, or lose, by key, on listed models.
 fn told(changes: &[Change], gains: bool, models: &BTreeSet<ModelId>) -> Rights {
-    let usual = changes.iter().filter(|change| change.gains == gains && change.way.is_none());
+    let usual = changes
+        .iter()
+        .filter(|change| change.gains == gains && change.way.is_none());
     let each = usual.flat_map(|change| {
-        let pairs = change.actions.iter().flat_map(|action| change.models.iter().map(move |model| (action, model)));
+        let pairs = change
+            .actions
+            .iter()
+            .flat_map(|action| change.models.iter().map(move |model| (action, model)));
         pairs.map(|(action, model)| (change.who.clone(), action.to_string(), model.to_string()))
     });
     let known = |right: &(String, String, String)| models.iter().any(|id| id.as_str() == right.2);
-    each.filter(|right| known(right) && !right.0.starts_with("group:")).collect()
+    each.filter(|right| known(right) && !right.0.starts_with("group:"))
+        .collect()
 }
 
 proptest! {
@@ -150,8 +160,18 @@ fn gains_and_losses_are_told_for_groups_and_for_ways_of_calling_too() {
         told.collect()
     };
     assert_eq!(said("user:alice", true), [(vec!["closed/small"], None)]);
-    assert_eq!(said("user:alice", false), [(vec!["open/*", "open/org/large", "open/small"], None)]);
-    let all = vec!["closed/large", "closed/small", "open/*", "open/large", "open/org/large", "open/small"];
+    assert_eq!(
+        said("user:alice", false),
+        [(vec!["open/*", "open/org/large", "open/small"], None)]
+    );
+    let all = vec![
+        "closed/large",
+        "closed/small",
+        "open/*",
+        "open/large",
+        "open/org/large",
+        "open/small",
+    ];
     assert_eq!(said("group:okta/engineers", true), [(all, None)]);
     let way = Some("by api_key from 10.0.0.0");
     assert_eq!(said("user:bob", true), [(vec!["open/small"], way)]);
@@ -249,13 +269,26 @@ fn recorded_requests_are_judged_by_who_asked_how_and_about_whom() {
     assert_eq!((report.seen, report.judged), (8, 7));
     let ids = |kind: Otherwise| -> Vec<String> {
         let kept = report.otherwise.get(&kind).map(|(_, examples)| examples);
-        kept.into_iter().flatten().map(|one| one.request_id.to_string()).collect()
+        kept.into_iter()
+            .flatten()
+            .map(|one| one.request_id.to_string())
+            .collect()
     };
     assert_eq!(ids(Otherwise::OtherModel), ["req_user:alice_open/small"]);
-    assert_eq!(ids(Otherwise::Allowed), ["req_user:carol_open/large", "req_user:bob_open/small"]);
-    assert_eq!(ids(Otherwise::Refused), ["req_virtual-account:bot_open/org/large"]);
+    assert_eq!(
+        ids(Otherwise::Allowed),
+        ["req_user:carol_open/large", "req_user:bob_open/small"]
+    );
+    assert_eq!(
+        ids(Otherwise::Refused),
+        ["req_virtual-account:bot_open/org/large"]
+    );
     let counted = &report.principals["user:alice"];
-    assert_eq!(counted.get(&Otherwise::Refused), Some(&1), "it is about her, whoever asked");
+    assert_eq!(
+        counted.get(&Otherwise::Refused),
+        Some(&1),
+        "it is about her, whoever asked"
+    );
 }
 
 #[test]
@@ -286,12 +319,27 @@ fn tests_hold_or_fail_with_what_is_so_instead() {
     let plan = planned(&history.snapshot, &wanted, true).unwrap();
     let tenant = plan.after.tenant("acme").unwrap();
     let failed = failing(&plan.after, tenant, &wanted.tests, START);
-    let told: Vec<String> = failed.iter().map(|one| format!("{} | {}", one.test, one.why)).collect();
+    let told: Vec<String> = failed
+        .iter()
+        .map(|one| format!("{} | {}", one.test, one.why))
+        .collect();
     let expected = [
-        ("may: user:alice inference.chat open/small", "no grant allows it; the nearest is grant"),
-        ("may-not: user:alice inference.chat open/large", "a grant allows it and none denies it: grant"),
-        ("may: user:alice inference.chat open/small, served open/large", "closed/small is served in its place"),
-        ("may: user:nobody inference.chat open/small", "there is no user:nobody"),
+        (
+            "may: user:alice inference.chat open/small",
+            "no grant allows it; the nearest is grant",
+        ),
+        (
+            "may-not: user:alice inference.chat open/large",
+            "a grant allows it and none denies it: grant",
+        ),
+        (
+            "may: user:alice inference.chat open/small, served open/large",
+            "closed/small is served in its place",
+        ),
+        (
+            "may: user:nobody inference.chat open/small",
+            "there is no user:nobody",
+        ),
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (said, (test, why)) in told.iter().zip(expected) {
