@@ -224,8 +224,8 @@ fn replayed(records: &[AuditRecord]) -> Report {
     replay.report
 }
 
-#[test]
-fn recorded_requests_are_judged_by_who_asked_how_and_about_whom() {
+/// Requests of all kinds.
+fn many_kinds() -> Vec<AuditRecord> {
     let token = TokenFacts {
         issuer: Arc::from("okta"),
         claim: Arc::from("carol"),
@@ -256,7 +256,7 @@ fn recorded_requests_are_judged_by_who_asked_how_and_about_whom() {
         status: 401,
         ..asked("user:alice", "open/small")
     };
-    let report = replayed(&[
+    vec![
         asked("user:alice", "open/large"),
         asked("user:alice", "open/small"),
         by_token,
@@ -265,7 +265,12 @@ fn recorded_requests_are_judged_by_who_asked_how_and_about_whom() {
         about_alice,
         unknown,
         nobody,
-    ]);
+    ]
+}
+
+#[test]
+fn recorded_requests_are_judged_by_who_asked_how_and_about_whom() {
+    let report = replayed(&many_kinds());
     assert_eq!((report.seen, report.judged), (8, 7));
     let ids = |kind: Otherwise| -> Vec<String> {
         let kept = report.otherwise.get(&kind).map(|(_, examples)| examples);
