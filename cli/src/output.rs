@@ -145,7 +145,7 @@ impl Printer {
     pub fn prose(&self, text: &str) -> Result<(), Failure> {
         match self.format {
             Format::Table => self.emit(text),
-            Format::Json | Format::Yaml => Ok(()),
+            Format::Json | Format::Yaml | Format::Csv => Ok(()),
         }
     }
 
@@ -153,7 +153,7 @@ impl Printer {
     pub fn machine<V: Serialize>(&self, view: &V) -> Result<(), Failure> {
         match self.format {
             Format::Table => Ok(()),
-            Format::Json | Format::Yaml => self.one(view),
+            Format::Json | Format::Yaml | Format::Csv => self.one(view),
         }
     }
 
@@ -161,7 +161,7 @@ impl Printer {
     pub fn applied<V: Serialize>(&self, view: &V, receipt: &ReceiptView) -> Result<bool, Failure> {
         match self.format {
             Format::Table => self.emit(&receipt.text(self.width)?)?,
-            Format::Json | Format::Yaml => {
+            Format::Json | Format::Yaml | Format::Csv => {
                 let mut whole = document::of(view)?;
                 if let Some(fields) = whole.as_mapping_mut() {
                     fields.insert("receipt".into(), document::of(receipt)?);
