@@ -187,8 +187,15 @@ impl<'r> Recalled<'r> {
         }
         let issued = self.record.token.is_some().then_some(self.record.time);
         let of_substitute = (true, &Needs::default());
-        let put =
-            |provider| self.put(snapshot, &caller, self.circumstances(issued), provider, of_substitute);
+        let put = |provider| {
+            self.put(
+                snapshot,
+                &caller,
+                self.circumstances(issued),
+                provider,
+                of_substitute,
+            )
+        };
         let verdict = match (put(None), self.record.provider.as_deref()) {
             (Verdict::Unresolved(_), Some(provider)) => put(Some(provider)),
             (verdict, _) => verdict,

@@ -153,6 +153,7 @@ pub(crate) fn record(number: usize, (principals, models): (usize, usize)) -> Aud
         latency_us: 1,
         first_token_us: None,
         usage: Usage::default(),
+        billing: Default::default(),
         streamed: false,
         ending: Ending::Complete,
         client: None,

@@ -1,7 +1,7 @@
 //! Real requests, judged again: on the state as it is and on the state as planned, with what was recorded of each.
 //!
-//! Not recorded are a token's age, taken for zero, and whether the client would have taken another model, taken for yes.
-//! Limits are not looked at.
+//! Not recorded are a token's age, taken for zero, whether the client would have taken another model, taken for yes, and what
+//! it needed of one, taken for nothing. Limits are not looked at.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -206,6 +206,7 @@ fn asked(principal: &str, model: &str) -> AuditRecord {
         latency_us: 1,
         first_token_us: None,
         usage: Usage::default(),
+        billing: Default::default(),
         streamed: false,
         ending: Ending::Complete,
         client: None,
