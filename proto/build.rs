@@ -11,6 +11,18 @@ const FILES: [&str; 4] = [
     "turnpike/sync/v1/sync.proto",
 ];
 
+/// What `src/admin/secret.rs` shows without its secrets.
+const SECRETS: [&str; 8] = [
+    "turnpike.admin.v1.BootstrapRequest",
+    "turnpike.admin.v1.BootstrapResponse",
+    "turnpike.admin.v1.TenantResponse",
+    "turnpike.admin.v1.SecretResponse",
+    "turnpike.admin.v1.ReportLeakRequest",
+    "turnpike.admin.v1.Introspection",
+    "turnpike.admin.v1.CreateProviderRequest",
+    "turnpike.admin.v1.UpdateProviderRequest",
+];
+
 /// Envoy's. They are in no descriptor for reflection, because they are not on the control plane.
 const ENVOY: [&str; 1] = ["envoy/service/auth/v3/external_auth.proto"];
 
@@ -24,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Ordered maps, so that the same message always has the same bytes.
     tonic_prost_build::configure()
         .btree_map(".")
+        .skip_debug(SECRETS)
         .compile_fds(descriptors)?;
     tonic_prost_build::configure()
         .btree_map(".")

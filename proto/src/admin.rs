@@ -20,6 +20,7 @@ mod policy;
 mod provider;
 mod request;
 mod role;
+mod secret;
 mod selector;
 mod team;
 mod tenant;

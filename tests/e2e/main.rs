@@ -27,6 +27,7 @@ mod own_tokens;
 mod policies;
 mod proxies;
 mod receipts;
+mod secrets;
 mod stories;
 mod story;
 mod tenants;

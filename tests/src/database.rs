@@ -14,6 +14,15 @@ pub struct Database {
     /// As its owner.
     pub url: String,
     name: String,
+    /// Whom control planes are, where that is not the owner.
+    role: Option<Role>,
+}
+
+/// A role with a password.
+#[derive(Debug)]
+struct Role {
+    name: String,
+    password: String,
 }
 
 impl Database {
@@ -29,11 +38,30 @@ impl Database {
         Self {
             url: format!("{base}/{name}"),
             name: name.to_owned(),
+            role: None,
         }
     }
 
-    /// The database's URL with another host and port, such as those of a cable to it.
+    /// Makes a role for control planes, and says what it is called.
+    pub async fn add_role(&mut self, password: &str) -> String {
+        let name = format!("{}_app", self.name);
+        let mut connection = PgConnection::connect(&self.url)
+            .await
+            .expect("the test's database");
+        let create = AssertSqlSafe(format!("create role {name} login password '{password}'"));
+        connection.execute(create).await.expect("a role");
+        self.role = Some(Role {
+            name: name.clone(),
+            password: password.to_owned(),
+        });
+        name
+    }
+
+    /// What control planes connect to, by way of another host and port, such as those of a cable to it.
     pub fn url_by_way_of(&self, address: std::net::SocketAddr) -> String {
+        if let Some(Role { name, password }) = &self.role {
+            return format!("postgres://{name}:{password}@{address}/{}", self.name);
+        }
         let (head, _) = self.url.rsplit_once('@').expect("a URL with a user");
         format!("{head}@{address}/{}", self.name)
     }
@@ -76,6 +104,17 @@ impl Database {
             .fetch_one(&mut connection)
             .await
             .expect("a number")
+    }
+
+    /// A column of texts that a query yields.
+    pub async fn texts(&self, query: &str) -> Vec<String> {
+        let mut connection = PgConnection::connect(&self.url)
+            .await
+            .expect("the test's database");
+        sqlx::query_scalar(AssertSqlSafe(query.to_owned()))
+            .fetch_all(&mut connection)
+            .await
+            .expect("texts")
     }
 
     /// The event log, as committed.

@@ -29,6 +29,19 @@ pub struct Plan {
     pub regions: Vec<&'static str>,
     /// Further flags of every edge.
     pub edge_flags: Vec<String>,
+    /// Further environment variables of the control plane and every edge.
+    pub environment: Vec<(String, String)>,
+    /// What database and bus ask for; absent: nothing.
+    pub passwords: Option<Passwords>,
+}
+
+/// The passwords that an installation is set up with.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    /// Of the control plane's role in Postgres.
+    pub database: String,
+    /// Of everybody at NATS.
+    pub nats: String,
 }
 
 impl Default for Plan {
@@ -36,6 +49,8 @@ impl Default for Plan {
         Self {
             regions: vec!["eu", "us"],
             edge_flags: Vec::new(),
+            environment: Vec::new(),
+            passwords: None,
         }
     }
 }
@@ -80,29 +95,33 @@ impl Production {
         Self::start_as(Plan {
             regions: vec!["eu"],
             edge_flags,
+            ..Plan::default()
         })
         .await
     }
 
-    async fn start_as(plan: Plan) -> Self {
+    /// Starts one that differs from the usual.
+    pub async fn start_as(plan: Plan) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path();
-        let database = Database::create(&launch::database_name(at)).await;
-        let nats = Nats::start(at).await;
+        let passwords = plan.passwords.as_ref();
+        let mut database = Database::create(&launch::database_name(at)).await;
+        let role = match passwords {
+            Some(passwords) => Some(database.add_role(&passwords.database).await),
+            None => None,
+        };
+        let nats = Nats::start(at, passwords.map(|passwords| passwords.nats.as_str())).await;
         let to_control_plane = Cable::lay(None).await;
         let to_postgres = Cable::lay(Some(database.server())).await;
         let to_nats = Cable::lay(Some(nats.address)).await;
         let keyring = launch::generate_keyring().await;
-        launch::migrate(&database).await;
+        launch::migrate(&database, role.as_deref()).await;
         let (provider_process, provider) = launch::start_provider(at).await;
-        let settings = [
-            (
-                "TURNPIKE_DATABASE_URL",
-                database.url_by_way_of(to_postgres.address),
-            ),
-            ("TURNPIKE_NATS_URL", format!("nats://{}", to_nats.address)),
-            ("TURNPIKE_KEYRING", keyring.clone()),
-        ];
+        let places = (
+            database.url_by_way_of(to_postgres.address),
+            nats.url_by_way_of(to_nats.address),
+        );
+        let settings = control_plane_settings(places, &keyring, &plan);
         let (control_plane, grpc, operations) =
             launch::start_control_plane(at, &settings, "the control plane serves").await;
         to_control_plane.connect(grpc);
@@ -163,10 +182,11 @@ impl Production {
                     "--control-plane",
                     &format!("http://{}", self.to_control_plane.address),
                 ]);
-                command.args(["--nats-url", &format!("nats://{}", self.to_nats.address)]);
                 command
+                    .env("TURNPIKE_NATS_URL", self.nats.url_by_way_of(self.to_nats.address))
                     .env("TURNPIKE_KEYRING", &self.keyring)
-                    .env("TURNPIKE_DATA_DIR", data);
+                    .env("TURNPIKE_DATA_DIR", data)
+                    .envs(self.plan.environment.iter().map(|(name, value)| (name, value)));
             },
         );
         let data = process.address(skip, "edge started", "data").await;
@@ -201,14 +221,11 @@ impl Production {
     }
 
     async fn bring_up(&mut self, until: &str) {
-        let settings = [
-            (
-                "TURNPIKE_DATABASE_URL",
-                self.database.url_by_way_of(self.to_postgres.address),
-            ),
-            ("TURNPIKE_NATS_URL", format!("nats://{}", self.to_nats.address)),
-            ("TURNPIKE_KEYRING", self.keyring.clone()),
-        ];
+        let places = (
+            self.database.url_by_way_of(self.to_postgres.address),
+            self.nats.url_by_way_of(self.to_nats.address),
+        );
+        let settings = control_plane_settings(places, &self.keyring, &self.plan);
         let started = launch::start_control_plane(self.folder.path(), &settings, until).await;
         let grpc;
         (self.control_plane, grpc, self.operations) = started;
@@ -234,6 +251,23 @@ impl Production {
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+fn control_plane_settings(
+    (database, nats): (String, String),
+    keyring: &str,
+    plan: &Plan,
+) -> Vec<(String, String)> {
+    let settings = [
+        ("TURNPIKE_DATABASE_URL", database),
+        ("TURNPIKE_NATS_URL", nats),
+        ("TURNPIKE_KEYRING", keyring.to_owned()),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value));
+    settings
+        .into_iter()
+        .chain(plan.environment.iter().cloned())
+        .collect()
 }
 
 impl Deref for Production {

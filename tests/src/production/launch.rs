@@ -36,10 +36,11 @@ pub(super) async fn generate_keyring() -> String {
         .to_owned()
 }
 
-pub(super) async fn migrate(database: &Database) {
+pub(super) async fn migrate(database: &Database, app_role: Option<&str>) {
     let mut command = process::command(place::binary("turnpike-control-plane"));
     let ended = command
         .arg("migrate")
+        .args(app_role.into_iter().flat_map(|role| ["--app-role", role]))
         .env("TURNPIKE_DATABASE_URL", &database.url)
         .output()
         .await;
@@ -73,14 +74,14 @@ pub(super) async fn start_provider(folder: &Path) -> (Process, SocketAddr) {
 /// Starts a control plane and waits for the log line that says where it is.
 pub(super) async fn start_control_plane(
     folder: &Path,
-    settings: &[(&str, String)],
+    settings: &[(String, String)],
     until: &str,
 ) -> (Process, SocketAddr, SocketAddr) {
     let skip = std::fs::read(folder.join("control-plane.log")).map_or(0, |log| log.len());
     let mut process = Process::start(folder, "control-plane", "turnpike-control-plane", |command| {
         command.args(["--listen", "127.0.0.1:0", "--operations-listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(folder.join("control-plane"));
-        command.envs(settings.iter().map(|(name, value)| (*name, value.as_str())));
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
     });
     let grpc = process.address(skip, until, "grpc").await;
     let operations = process.address(skip, until, "operations").await;
