@@ -26,6 +26,7 @@ mod outage;
 mod own_tokens;
 mod policies;
 mod proxies;
+mod readme;
 mod receipts;
 mod secrets;
 mod stories;
