@@ -1,8 +1,15 @@
 //! What a token costs: seen before, and for the first time beside the bare verification of its signature.
+//!
+//! Criterion measures each by itself. The table at the end has them measured in turns, and how many times the bare
+//! verification a first sight is; `-- --quick` makes do with few rounds.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark that can't be set up says where")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark that can't be set up says where, and reports by printing"
+)]
 
-use std::{hint::black_box, sync::Arc};
+use std::{hint::black_box, sync::Arc, time::Instant};
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -23,6 +30,7 @@ use turnpike_access::{
     log::{Origin, Recorded},
     snapshot::Snapshot,
     tenant::TenantSettings,
+    token::VerifiedToken,
 };
 use turnpike_runtime::{
     keyring::Keyring,
@@ -180,6 +188,52 @@ fn tokens(criterion: &mut Criterion) {
         group.bench_function("remembered", |bencher| {
             bencher.iter(|| tokens.remembered(black_box(text), NOW).unwrap());
         });
+    }
+    let first_sight = |text: &str| {
+        let pending = tokens.prepare(&snapshot, text, None).unwrap();
+        runtime.block_on(tokens.verify(pending, NOW)).unwrap()
+    };
+    let remembered = |text: &str| tokens.remembered(text, NOW).unwrap();
+    ratios(&cases, remembered, first_sight);
+}
+
+/// Nanoseconds of one of so many runs, timed together.
+fn each<T>(runs: u32, run: impl Fn() -> T) -> f64 {
+    let start = Instant::now();
+    for _ in 0..runs {
+        black_box(run());
+    }
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(runs)
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// What each costs, measured in turns, so that all have the same luck with the machine.
+fn ratios(
+    cases: &[Case],
+    remembered: impl Fn(&str) -> Arc<VerifiedToken>,
+    first_sight: impl Fn(&str) -> Arc<VerifiedToken>,
+) {
+    let few = std::env::args().any(|argument| argument == "--quick" || argument == "--test");
+    let rounds = if few { 20 } else { 2_000 };
+    println!("\nMedians of {rounds} rounds:\n");
+    println!("| algorithm | bare signature | first sight | ratio | remembered |");
+    println!("|---|---|---|---|---|");
+    for Case { name, text, bare, .. } in cases {
+        let (message, signature) = text.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let [mut bares, mut firsts, mut found] = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..rounds {
+            bares.push(each(4, || bare(black_box(message.as_bytes()), &signature)));
+            firsts.push(each(4, || first_sight(black_box(text))));
+            found.push(each(64, || remembered(black_box(text))));
+        }
+        let (bare, first, found) = (median(bares), median(firsts), median(found));
+        let ratio = first / bare;
+        println!("| {name} | {bare:.0} ns | {first:.0} ns | {ratio:.2} | {found:.0} ns |");
     }
 }
 
