@@ -164,6 +164,7 @@ impl Upkeep {
             digest,
             previous_until: now.plus_seconds(automatic.overlap_seconds.into()),
             since: Some(held.secret_since()),
+            reason: Arc::from("the tenant's policy has it rotated"),
         };
         match self.execute(&held.tenant, command).await {
             Err(NotDone::Execute(ExecuteError::Refused(_))) => {

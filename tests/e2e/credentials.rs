@@ -174,3 +174,53 @@ async fn a_decoy_is_refused_like_any_wrong_key_and_recorded_as_what_it_is() {
         (&"credential_decoy".into(), &decoy.id.into())
     );
 }
+
+#[tokio::test]
+async fn each_step_of_a_keys_life_is_in_the_log_with_who_did_it_and_why() {
+    let dev = Dev::start().await;
+    let key = dev.granted("observed").await;
+    let id = &key.id;
+    let steps = [
+        "narrow --expires 30d",
+        "suspend",
+        "resume",
+        "rotate --overlap 1h",
+        "revoke",
+    ];
+    for step in steps {
+        let (verb, further) = step.split_once(' ').unwrap_or((step, ""));
+        let line = format!("credential {verb} {id} {further} --reason 'why it was {verb}'");
+        dev.admin.words(&line).await;
+    }
+    let log = dev.admin.words("log list").await;
+    let about = log.as_array().unwrap().iter().filter(|entry| {
+        let kind = entry["kind"].as_str().unwrap();
+        kind.starts_with("credential.") && entry["payload"]["id"] == id.as_str()
+    });
+    let told: Vec<_> = about
+        .map(|entry| {
+            let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            (
+                word(&entry["kind"]),
+                word(&entry["actor"]),
+                word(&entry["payload"]["reason"]),
+            )
+        })
+        .collect();
+    let me = dev.admin.words("whoami").await["principal"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let step = |kind: &str, reason: &str| (kind.to_owned(), me.clone(), reason.to_owned());
+    assert_eq!(
+        told,
+        [
+            step("credential.issued", ""),
+            step("credential.narrowed", "why it was narrow"),
+            step("credential.suspended", "why it was suspend"),
+            step("credential.resumed", "why it was resume"),
+            step("credential.rotated", "why it was rotate"),
+            step("credential.revoked", "why it was revoke"),
+        ]
+    );
+}

@@ -53,6 +53,9 @@ pub(super) enum Command {
         /// How long the key before goes on working
         #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = moment::duration)]
         overlap: Duration,
+        /// Why, for those who ask later
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
         #[command(flatten)]
         wait: Wait,
     },
@@ -123,12 +126,18 @@ impl Command {
                 let answer = client.get(CredentialRequest { id }).await?.into_inner();
                 session.show::<CredentialView, _>(answer.credential)
             }
-            Self::Rotate { id, overlap, wait } => {
+            Self::Rotate {
+                id,
+                overlap,
+                reason,
+                wait,
+            } => {
                 let options = session.options(wait);
                 let request = RotateCredentialRequest {
                     id,
                     overlap_seconds: overlap.as_secs(),
                     options,
+                    reason,
                 };
                 shown_once(session, client.rotate(request).await?.into_inner(), wait)
             }

@@ -102,6 +102,8 @@ pub struct RotateCredential {
     pub id: Id,
     /// How long the version before goes on working, in seconds.
     pub overlap: i64,
+    /// Why; may be empty.
+    pub reason: Arc<str>,
     /// How long to wait.
     pub write: Write,
 }
@@ -114,6 +116,7 @@ impl TryFrom<v1::RotateCredentialRequest> for RotateCredential {
             id,
             overlap_seconds,
             options,
+            reason,
         } = request;
         let overlap = i64::try_from(overlap_seconds)
             .ok()
@@ -126,6 +129,7 @@ impl TryFrom<v1::RotateCredentialRequest> for RotateCredential {
                     format!("is at most {LONGEST_OVERLAP}, which is 90 days"),
                 )
             })?,
+            reason: reason.into(),
             write: options.try_into()?,
         })
     }
@@ -164,6 +168,8 @@ pub struct NarrowCredential {
     pub scope: Option<Box<Scope>>,
     /// When it is to end; absent: as it is.
     pub expires: Option<Timestamp>,
+    /// Why; may be empty.
+    pub reason: Arc<str>,
     /// How long to wait.
     pub write: Write,
 }
@@ -177,11 +183,13 @@ impl TryFrom<v1::NarrowCredentialRequest> for NarrowCredential {
             scope,
             expires_us,
             options,
+            reason,
         } = request;
         Ok(Self {
             id: parse("id", &id)?,
             scope: scope.map(Scope::try_from).transpose()?.map(Box::new),
             expires: moment(expires_us),
+            reason: reason.into(),
             write: options.try_into()?,
         })
     }

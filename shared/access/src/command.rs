@@ -77,11 +77,12 @@ pub enum Command {
         digest: KeyDigest,
         previous_until: Timestamp,
         since: Option<Timestamp>,
+        reason: Arc<str>,
     },
     /// A key stops working until it is resumed.
     SuspendCredential { id: Id, reason: Arc<str> },
     /// A suspended key works again.
-    ResumeCredential { id: Id },
+    ResumeCredential { id: Id, reason: Arc<str> },
     /// A key stops working for ever.
     RevokeCredential { id: Id, reason: Arc<str> },
     /// A key opens less from now on, or ends earlier. Absent parts stay as they are.
@@ -89,6 +90,7 @@ pub enum Command {
         id: Id,
         scope: Option<Box<Scope>>,
         expires: Option<Timestamp>,
+        reason: Arc<str>,
     },
     /// All live keys of a principal, a team or the tenant stop working for ever.
     RevokeCredentials { of: Holders, reason: Arc<str> },
@@ -231,7 +233,7 @@ impl Command {
             Self::RotateCredential { id, .. } | Self::HandOverCredential { id, .. } => {
                 ("credentials.rotate", "credential", id.to_string())
             }
-            Self::SuspendCredential { id, .. } | Self::ResumeCredential { id } => {
+            Self::SuspendCredential { id, .. } | Self::ResumeCredential { id, .. } => {
                 ("credentials.suspend", "credential", id.to_string())
             }
             Self::RevokeCredential { id, .. } => ("credentials.revoke", "credential", id.to_string()),

@@ -124,7 +124,7 @@ fn concerned(snapshot: &Snapshot, tenant: &Tenant, command: &Command) -> Vec<Nam
         Command::IssueCredential(credential) => teams_of(tenant, &credential.owner),
         Command::RotateCredential { id, .. }
         | Command::SuspendCredential { id, .. }
-        | Command::ResumeCredential { id }
+        | Command::ResumeCredential { id, .. }
         | Command::RevokeCredential { id, .. }
         | Command::NarrowCredential { id, .. } => of_key(snapshot, tenant, *id),
         Command::RevokeCredentials {
@@ -192,7 +192,7 @@ impl Lender<'_, '_> {
             }
             Command::UpdateAccount { principal, from, to } => account(principal) && self.own_tags(from, to),
             Command::IssueCredential(credential) => account(&credential.owner),
-            Command::RotateCredential { id, .. } | Command::ResumeCredential { id } => key(id),
+            Command::RotateCredential { id, .. } | Command::ResumeCredential { id, .. } => key(id),
             Command::CreateGrant(grant) => self.may_grant(grant),
             // What forbids was made by somebody who wanted it so.
             Command::DeleteGrant { id } => tenant

@@ -82,13 +82,19 @@ pub enum Event {
         id: Id,
         digest: KeyDigest,
         previous_until: Timestamp,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        reason: Arc<str>,
     },
     /// A key stopped working until it is resumed.
     #[serde(rename = "credential.suspended.v1")]
     CredentialSuspended { id: Id, reason: Arc<str> },
     /// A suspended key works again.
     #[serde(rename = "credential.resumed.v1")]
-    CredentialResumed { id: Id },
+    CredentialResumed {
+        id: Id,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        reason: Arc<str>,
+    },
     /// A key stopped working for ever.
     #[serde(rename = "credential.revoked.v1")]
     CredentialRevoked { id: Id, reason: Arc<str> },
@@ -100,6 +106,8 @@ pub enum Event {
         scope: Option<Box<Scope>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires: Option<Timestamp>,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        reason: Arc<str>,
     },
     /// The owner of a key was warned; what of happens then, unless something is done.
     #[serde(rename = "credential.warned.v1")]
@@ -264,4 +272,8 @@ impl Event {
         serde_json::from_str(&format!(r#"{{"type":{name},"data":{payload}}}"#))
             .map_err(|e| unknown(e.to_string()))
     }
+}
+
+fn is_empty(text: &Arc<str>) -> bool {
+    text.is_empty()
 }

@@ -182,9 +182,10 @@ fn on_credential(dice: &mut Dice<'_>, tenant: &Name) -> Command {
             digest: peppers().digest(id, &secret(id, 1)).unwrap(),
             previous_until: dice.moment(),
             since: None,
+            reason,
         },
         1 => Command::SuspendCredential { id, reason },
-        2 => Command::ResumeCredential { id },
+        2 => Command::ResumeCredential { id, reason },
         3 => Command::RevokeCredential { id, reason },
         _ => Command::IssueCredential(Credential {
             scope: dice.scope().map(Box::new),

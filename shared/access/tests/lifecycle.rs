@@ -145,6 +145,7 @@ proptest! {
                 id: id(0),
                 scope: dice.scope().map(Box::new),
                 expires: dice.one_in(3).then(|| dice.moment().plus_seconds(60)),
+                reason: "because".into(),
             };
             let narrowed = perform(&mut history, command);
             let after = opened(&history.snapshot, 0, &mut Dice::new(&asked));
@@ -338,7 +339,8 @@ fn a_suspension_is_remembered_with_its_reason_until_after_it_is_over() {
         (last(&history).reason.as_ref(), last(&history).resumed),
         ("on leave", None)
     );
-    perform(&mut history, Command::ResumeCredential { id: id(1) }).unwrap();
+    let reason = "back".into();
+    perform(&mut history, Command::ResumeCredential { id: id(1), reason }).unwrap();
     assert_eq!(last(&history).resumed, Some(history.now()));
 }
 
@@ -351,6 +353,7 @@ fn of_two_who_rotate_for_the_same_reason_the_second_is_too_late() {
         digest,
         previous_until: START.plus_seconds(600),
         since: Some(START),
+        reason: "in time".into(),
     };
     let digest = of(PRINCIPALS[2], 1).digest;
     assert_eq!(perform(&mut history, rotate(digest.clone())), Ok(1));
@@ -381,6 +384,7 @@ fn a_secret_is_handed_over_once_and_anew_after_each_rotation() {
             digest: of(PRINCIPALS[2], 1).digest,
             previous_until: START.plus_seconds(600),
             since: None,
+            reason: Default::default(),
         };
         perform(&mut history, rotate).unwrap();
     }

@@ -18,6 +18,9 @@ pub(in crate::command) struct Narrow {
     /// When it ends by itself: a time, or a duration such as 30d; never later than it would now
     #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
     expires: Option<Moment>,
+    /// Why, for those who ask later
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
     #[command(flatten)]
     pub(super) wait: Wait,
 }
@@ -28,6 +31,7 @@ impl Narrow {
             id,
             scope,
             expires,
+            reason,
             wait,
         } = self;
         NarrowCredentialRequest {
@@ -35,6 +39,7 @@ impl Narrow {
             scope: scope.given(),
             expires_us: expires.map(|when| when.ahead(moment::now())),
             options: session.options(wait),
+            reason,
         }
     }
 }

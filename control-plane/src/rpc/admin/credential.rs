@@ -78,7 +78,12 @@ impl v1::credential_service_server::CredentialService for Administration {
 
     async fn rotate(&self, request: Request<v1::RotateCredentialRequest>) -> Answer<v1::SecretResponse> {
         let (call, message) = self.admit(request).await?;
-        let RotateCredential { id, overlap, write } = read(message)?;
+        let RotateCredential {
+            id,
+            overlap,
+            reason,
+            write,
+        } = read(message)?;
         call.may(id)?;
         let owner = find(&call, &call.snapshot, id)?.owner.clone();
         let (key, digest) = self.new_secret(&owner, id)?;
@@ -87,6 +92,7 @@ impl v1::credential_service_server::CredentialService for Administration {
             digest,
             previous_until: call.now.plus_seconds(overlap),
             since: None,
+            reason,
         };
         let written = call.write(vec![command], write).await?;
         with_key(&call, written, id, &key)
@@ -98,7 +104,7 @@ impl v1::credential_service_server::CredentialService for Administration {
     }
 
     async fn resume(&self, request: Request<v1::ChangeCredentialRequest>) -> Answer<v1::CredentialResponse> {
-        self.change(request, |id, _| Command::ResumeCredential { id })
+        self.change(request, |id, reason| Command::ResumeCredential { id, reason })
             .await
     }
 
@@ -113,9 +119,15 @@ impl v1::credential_service_server::CredentialService for Administration {
             id,
             scope,
             expires,
+            reason,
             write,
         } = read(message)?;
-        let command = Command::NarrowCredential { id, scope, expires };
+        let command = Command::NarrowCredential {
+            id,
+            scope,
+            expires,
+            reason,
+        };
         changed(&call, call.write(vec![command], write).await?, id)
     }
 

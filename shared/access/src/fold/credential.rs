@@ -2,8 +2,10 @@
 
 use super::Missing;
 use crate::{
-    credential::{CredentialStatus, PreviousVersion, Suspension},
+    credential::{Credential, CredentialStatus, PreviousVersion, Suspension},
+    digest::KeyDigest,
     event::Event,
+    id::{Id, Timestamp},
     log::Origin,
     snapshot::Snapshot,
 };
@@ -15,16 +17,10 @@ impl Snapshot {
                 id,
                 digest,
                 previous_until,
+                reason: _,
             } => {
                 self.change_credential(origin, id, |held| {
-                    let digest = std::mem::replace(&mut held.digest, digest);
-                    held.previous = Some(Box::new(PreviousVersion {
-                        digest,
-                        until: previous_until,
-                    }));
-                    held.rotated = Some(origin.time);
-                    held.warnings.clear();
-                    held.handed_over = false;
+                    rotate(held, digest, previous_until, origin.time);
                 })?;
             }
             Event::CredentialSuspended { id, reason } => {
@@ -36,7 +32,7 @@ impl Snapshot {
                     }));
                 })?;
             }
-            Event::CredentialResumed { id } => {
+            Event::CredentialResumed { id, .. } => {
                 self.change_credential(origin, id, |held| {
                     held.status = CredentialStatus::Active;
                     if let Some(suspension) = &mut held.suspension {
@@ -50,7 +46,9 @@ impl Snapshot {
                     held.status = CredentialStatus::Revoked { at, reason };
                 })?;
             }
-            Event::CredentialNarrowed { id, scope, expires } => {
+            Event::CredentialNarrowed {
+                id, scope, expires, ..
+            } => {
                 self.change_credential(origin, id, |held| {
                     (held.scope, held.expires) = (scope, expires);
                 })?;
@@ -72,7 +70,7 @@ impl Snapshot {
     }
 
     /// Alerts are kept in the log alone; of a decoy it is remembered that it told its tale.
-    fn raise(&mut self, origin: &Origin, credential: Option<crate::id::Id>) -> Result<(), Missing> {
+    fn raise(&mut self, origin: &Origin, credential: Option<Id>) -> Result<(), Missing> {
         let Some(id) = credential else { return Ok(()) };
         self.change_credential(origin, id, |held| {
             if let Some(decoy) = &mut held.decoy {
@@ -80,4 +78,15 @@ impl Snapshot {
             }
         })
     }
+}
+
+fn rotate(held: &mut Credential, digest: KeyDigest, previous_until: Timestamp, time: Timestamp) {
+    let digest = std::mem::replace(&mut held.digest, digest);
+    held.previous = Some(Box::new(PreviousVersion {
+        digest,
+        until: previous_until,
+    }));
+    held.rotated = Some(time);
+    held.warnings.clear();
+    held.handed_over = false;
 }

@@ -26,36 +26,44 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
             digest,
             previous_until,
             since,
+            reason,
         } => {
-            living(find(id)?, since)?;
+            living(find(id)?, since, &reason)?;
             Ok(vec![Event::CredentialRotated {
                 id,
                 digest,
                 previous_until,
+                reason,
             }])
         }
         Command::SuspendCredential { id, reason } => suspend(find(id)?, reason),
-        Command::ResumeCredential { id } => match &find(id)?.status {
-            CredentialStatus::Revoked { .. } => Err(dead()),
-            CredentialStatus::Active => Ok(Vec::new()),
-            CredentialStatus::Suspended => Ok(vec![Event::CredentialResumed { id }]),
+        Command::ResumeCredential { id, reason } => match living(find(id)?, None, &reason)?.status {
+            CredentialStatus::Suspended => Ok(vec![Event::CredentialResumed { id, reason }]),
+            _ => Ok(Vec::new()),
         },
         Command::RevokeCredential { id, reason } => {
             check_text(Some(&reason), "reason")?;
             Ok(revocations(std::iter::once(find(id)?.as_ref()), &reason))
         }
         Command::RevokeCredentials { of, reason } => revoke_all(snapshot, tenant, &of, &reason),
-        Command::NarrowCredential { id, scope, expires } => narrow(living(find(id)?, None)?, scope, expires),
+        Command::NarrowCredential {
+            id,
+            scope,
+            expires,
+            reason,
+        } => narrow(living(find(id)?, None, &reason)?, scope, expires, reason),
         Command::WarnOfCredential { id, warning, due } => {
             let held = find(id)?;
             let needed = !is_revoked(held) && !held.warnings.contains(&warning);
             let warned = needed.then_some(Event::CredentialWarned { id, warning, due });
             Ok(warned.into_iter().collect())
         }
-        Command::HandOverCredential { id, by, since } => match living(find(id)?, Some(since))?.handed_over {
-            true => Err(Refusal::Changed),
-            false => Ok(vec![Event::CredentialHandedOver { id, by }]),
-        },
+        Command::HandOverCredential { id, by, since } => {
+            match living(find(id)?, Some(since), &Arc::default())?.handed_over {
+                true => Err(Refusal::Changed),
+                false => Ok(vec![Event::CredentialHandedOver { id, by }]),
+            }
+        }
         Command::RaiseAlert(alert) => {
             let held = alert.credential.map(find).transpose()?;
             raise(held.map(AsRef::as_ref), alert)
@@ -68,8 +76,13 @@ fn dead() -> Refusal {
     Refusal::NotNow("the credential is revoked, and stays so; create another".to_owned())
 }
 
-/// A credential that is not revoked, and has the secret still that it got then.
-fn living(held: &Credential, since: Option<Timestamp>) -> Result<&Credential, Refusal> {
+/// A credential that is not revoked, and has the secret still that it got then; and that a reason can be written down.
+fn living<'h>(
+    held: &'h Credential,
+    since: Option<Timestamp>,
+    reason: &Arc<str>,
+) -> Result<&'h Credential, Refusal> {
+    check_text(Some(reason), "reason")?;
     if is_revoked(held) {
         return Err(dead());
     }
@@ -188,7 +201,12 @@ fn revocations<'s>(credentials: impl Iterator<Item = &'s Credential>, reason: &A
 }
 
 /// Only ever less: every part of the new scope must lie within the old one, and the end only comes nearer.
-fn narrow(held: &Credential, scope: Option<Box<Scope>>, expires: Option<Timestamp>) -> Handled {
+fn narrow(
+    held: &Credential,
+    scope: Option<Box<Scope>>,
+    expires: Option<Timestamp>,
+    reason: Arc<str>,
+) -> Handled {
     let wider = |part: &str| {
         Err(Refusal::Invalid(format!(
             "the {part} would reach further than they do now; a credential can only be narrowed"
@@ -229,6 +247,7 @@ fn narrow(held: &Credential, scope: Option<Box<Scope>>, expires: Option<Timestam
         id: held.id,
         scope,
         expires,
+        reason,
     }])
 }
 

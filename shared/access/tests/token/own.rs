@@ -37,7 +37,13 @@ fn a_token_of_turnpikes_own_dies_with_the_key_that_it_was_given_for() {
     let suspend = Command::SuspendCredential { id, reason };
     perform(&mut history, suspend);
     assert_eq!(who(&history, &token), Err(AuthFailure::Suspended));
-    perform(&mut history, Command::ResumeCredential { id });
+    perform(
+        &mut history,
+        Command::ResumeCredential {
+            id,
+            reason: Default::default(),
+        },
+    );
     assert!(who(&history, &token).is_ok());
     let reason = Arc::from("because");
     perform(&mut history, Command::RevokeCredential { id, reason });
@@ -62,6 +68,7 @@ fn a_token_of_turnpikes_own_dies_with_the_secret_that_it_was_given_for() {
         digest: peppers().digest(id, &secret(id, 1)).unwrap(),
         previous_until: begun.plus_seconds(20),
         since: None,
+        reason: Default::default(),
     };
     perform(&mut history, rotate);
     let at = |seconds, token: &VerifiedToken| {
