@@ -297,6 +297,16 @@ fn on_the_rest(method: &str, things: Things) -> Vec<u8> {
             options: None,
         }
         .encode_to_vec(),
+        "PolicyService/Plan" => v1::PlanPolicyRequest {
+            wanted: Some(policy(&name)),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "PolicyService/Apply" => v1::ApplyPolicyRequest {
+            wanted: Some(policy(&name)),
+            ..Default::default()
+        }
+        .encode_to_vec(),
         "UsageService/Report" => v1::UsageReportRequest {
             by: vec!["model".to_owned()],
             since_us: 0,
@@ -310,5 +320,16 @@ fn on_the_rest(method: &str, things: Things) -> Vec<u8> {
         }
         .encode_to_vec(),
         _ => Vec::new(),
+    }
+}
+
+/// A policy that speaks of a team.
+fn policy(team: &str) -> v1::WantedPolicy {
+    v1::WantedPolicy {
+        documents: vec![v1::PolicyDocument {
+            name: "policy.yaml".to_owned(),
+            text: format!("apiVersion: turnpike/v1\ngrants: [{{subject: 'team:{team}', role: viewer}}]\n"),
+        }],
+        ..Default::default()
     }
 }
