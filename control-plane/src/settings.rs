@@ -76,16 +76,16 @@ pub struct Arguments {
     /// control planes of one database. Absent: http:// and the address of the listener above.
     #[arg(long, env = "TURNPIKE_PUBLIC_URL")]
     pub public_url: Option<String>,
-    /// Private networks in which tenants' issuers may be asked for keys and about tokens, such as 10.1.0.0/16. Absent:
-    /// addresses on the internet and, over `http://`, this machine's own.
+    /// Private networks in which tenants' issuers may be asked for keys and about tokens, such as 10.1.0.0/16. With
+    /// 127.0.0.0/8 also this machine, over `http://` too. Absent: addresses on the internet alone.
     #[arg(long, env = "TURNPIKE_ISSUER_NETWORKS", value_delimiter = ',')]
     pub issuer_networks: Vec<IpNet>,
     /// How old the keys of an issuer that cannot be reached may become, such as 12h or 7d. Tokens that need older ones are
     /// answered with "unavailable" until the issuer is back.
     #[arg(long, env = "TURNPIKE_ISSUER_KEYS_MAX_AGE", default_value_t)]
     pub issuer_keys_max_age: KeysMaxAge,
-    /// Private networks in which tenants' webhooks may be posted to, such as 10.1.0.0/16. Absent: addresses on the internet
-    /// and, over `http://`, this machine's own.
+    /// Private networks in which tenants' webhooks may be posted to, such as 10.1.0.0/16. With 127.0.0.0/8 also this machine,
+    /// over `http://` too. Absent: addresses on the internet alone.
     #[arg(long, env = "TURNPIKE_WEBHOOK_NETWORKS", value_delimiter = ',')]
     pub webhook_networks: Vec<IpNet>,
     /// The one-time token for the first administrator. Absent: where there is none yet, a token is made and written

@@ -105,8 +105,8 @@ pub struct Settings {
     #[arg(long, env = "TURNPIKE_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// Private networks in which tenants' issuers may be asked for keys and about tokens, such as 10.1.0.0/16. Absent:
-    /// addresses on the internet and, over `http://`, this machine's own
+    /// Private networks in which tenants' issuers may be asked for keys and about tokens, such as 10.1.0.0/16. With
+    /// 127.0.0.0/8 also this machine, over `http://` too. Absent: addresses on the internet alone
     #[arg(long, env = "TURNPIKE_ISSUER_NETWORKS", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub issuer_networks: Vec<IpNet>,
 

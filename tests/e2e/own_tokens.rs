@@ -266,3 +266,37 @@ async fn an_issuer_s_groups_administer_until_they_are_left_and_its_users_are_rec
         .await;
     assert!(refused(&erin, "whoami").await, "the token outlived its user");
 }
+
+#[tokio::test]
+async fn tokens_are_dead_at_every_edge_when_what_ends_them_has_returned() {
+    let production = Production::start().await;
+    let (admin, signer) = (&production.admin, TokenSigner::generate().unwrap());
+    trust(admin, &signer).await;
+    production.allow("group:okta/engineers", "fake-*").await;
+    let key = production.granted("ci").await;
+    let own = Http::of(production.operations).token(&key.text, &[]).await;
+    let foreign = jwt(&signer, "dora@acme.example", "engineers");
+    let statuses = async |bearer: &str| {
+        let mut all = Vec::new();
+        for edge in &production.edges {
+            let caller = Caller::new(&edge.url(), Some(bearer));
+            all.push(caller.chat("fake-openai/gpt-4o").await.status);
+        }
+        all
+    };
+    for token in [&own, &foreign] {
+        eventually("a token that every edge takes", async || {
+            let found = statuses(token).await;
+            if found == [200, 200] { Ok(()) } else { Err(found) }
+        })
+        .await;
+    }
+    admin
+        .words("token revoke --issuer okta --subject user:whoever --reason stolen --wait")
+        .await;
+    assert_eq!(statuses(&foreign).await, [401, 401]);
+    assert_eq!(statuses(&own).await, [200, 200], "another's");
+    let suspend = ["credential", "suspend", &key.id, "--reason", "on leave", "--wait"];
+    admin.json(&suspend).await;
+    assert_eq!(statuses(&own).await, [401, 401]);
+}

@@ -22,6 +22,9 @@ mod seed;
 /// What the fake provider asks of its callers, in hope of never being seen elsewhere.
 pub const PROVIDER_SECRET: &str = "sk-canary-provider-0a1b2c3d4e5f";
 
+/// Where the tests' identity provider and webhooks are.
+const THIS_MACHINE: &str = "127.0.0.0/8";
+
 /// How the shape differs from the usual.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -185,6 +188,7 @@ impl Production {
                 command
                     .env("TURNPIKE_NATS_URL", self.nats.url_by_way_of(self.to_nats.address))
                     .env("TURNPIKE_KEYRING", &self.keyring)
+                    .env("TURNPIKE_ISSUER_NETWORKS", THIS_MACHINE)
                     .env("TURNPIKE_DATA_DIR", data)
                     .envs(self.plan.environment.iter().map(|(name, value)| (name, value)));
             },
@@ -262,6 +266,8 @@ fn control_plane_settings(
         ("TURNPIKE_DATABASE_URL", database),
         ("TURNPIKE_NATS_URL", nats),
         ("TURNPIKE_KEYRING", keyring.to_owned()),
+        ("TURNPIKE_ISSUER_NETWORKS", THIS_MACHINE.to_owned()),
+        ("TURNPIKE_WEBHOOK_NETWORKS", THIS_MACHINE.to_owned()),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
     settings

@@ -25,6 +25,9 @@ const DRAIN: Duration = Duration::from_secs(60);
 /// How long the edge may take to have the control plane's state, which is on the same machine.
 const READY: Duration = Duration::from_secs(60);
 
+/// Where issuers and webhooks may be beside the internet: an identity provider that somebody tries things out with.
+const THIS_MACHINE: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+
 /// Serves the fake provider on a port of its own.
 pub(super) async fn fake(key: &str) -> Result<(SocketAddr, Part), Failure> {
     let failed = |error| Failure::local(format!("the fake provider cannot listen: {error}"));
@@ -74,9 +77,9 @@ pub(super) async fn control_plane(
         listen: dev.admin_listen,
         operations_listen: dev.admin_operations_listen,
         public_url: None,
-        issuer_networks: Vec::new(),
+        issuer_networks: THIS_MACHINE.iter().filter_map(|net| net.parse().ok()).collect(),
         issuer_keys_max_age: Default::default(),
-        webhook_networks: Vec::new(),
+        webhook_networks: THIS_MACHINE.iter().filter_map(|net| net.parse().ok()).collect(),
         bootstrap_token: Some(Secret::new(bootstrap_token)),
         tls: None,
         allow_plaintext: true,
@@ -137,6 +140,7 @@ fn edge_settings(
         format!("--data-dir={}", folder.at("edge").display()),
         format!("--listen={}", dev.edge_listen),
         format!("--operations-listen={}", dev.edge_operations_listen),
+        format!("--issuer-networks={}", THIS_MACHINE.join(",")),
     ];
     let settings = EdgeSettings::try_parse_from(flags)
         .map_err(|error| Failure::local(format!("the edge's settings: {error}")))?;

@@ -138,11 +138,16 @@ async fn a_webhook_inside_is_not_posted_to_unless_its_network_is_allowed() {
         "https://169.254.169.254/keys",
         "https://[fe80::1]/keys",
         "https://127.0.0.1/keys",
+        "http://127.0.0.1:7071/leaks",
+        "http://localhost/keys",
         "http://keys.example/keys",
     ] {
         let folder = tempfile::tempdir().unwrap();
         let core = core(folder.path(), posting(url, &secret()), "virtual-account:bot").await;
-        let upkeep = upkeep(&core, &keyring()).await;
+        let upkeep = Upkeep {
+            fetcher: Fetcher::new(Vec::new(), Vec::new()).unwrap(),
+            ..upkeep(&core, &keyring()).await
+        };
         let refused = upkeep.fetcher.post_json(url, String::new()).await.unwrap_err();
         assert_eq!(refused, FetchError::Refused, "{url}");
         upkeep.pass(clock::now()).await;

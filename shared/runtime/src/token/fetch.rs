@@ -148,8 +148,8 @@ pub(super) fn check(text: &str, allowed: &[IpNet]) -> Result<Url, FetchError> {
     let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
     let anonymous = url.username().is_empty() && url.password().is_none();
     let fits = match url.scheme() {
-        // Plain http is for this machine alone.
-        "http" => matches!(host, "localhost" | "127.0.0.1" | "[::1]"),
+        // Plain http is for this machine alone, and for it only where that is allowed, as in development.
+        "http" => this_machine(host).is_some_and(|address| may_reach(address, allowed)),
         "https" => literal.map_or(!is_local_name(host), |address| may_reach(address, allowed)),
         _ => false,
     };
@@ -157,6 +157,15 @@ pub(super) fn check(text: &str, allowed: &[IpNet]) -> Result<Url, FetchError> {
         Ok(url)
     } else {
         Err(FetchError::Refused)
+    }
+}
+
+/// The loopback address that a host is written for; none for any other host.
+fn this_machine(host: &str) -> Option<IpAddr> {
+    match host {
+        "localhost" | "127.0.0.1" => Some(Ipv4Addr::LOCALHOST.into()),
+        "[::1]" => Some(Ipv6Addr::LOCALHOST.into()),
+        _ => None,
     }
 }
 
@@ -253,6 +262,9 @@ mod tests {
             "http://issuer.example/keys",
             "http://10.0.0.1/keys",
             "http://127.0.0.2/keys",
+            "http://127.0.0.1:7071/oauth/token",
+            "http://localhost:8080/keys",
+            "http://[::1]:8080/keys",
             "http://localhost.evil.example/keys",
             "http://127.0.0.1.evil.example/keys",
             "https://127.0.0.1/keys",
@@ -297,7 +309,7 @@ mod tests {
 
     #[test]
     fn addresses_outside_this_machine_and_allowed_networks_are_asked() {
-        let allowed: Vec<IpNet> = vec!["10.1.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()];
+        let allowed = ["10.1.0.0/16", "fd00::/8", "127.0.0.0/8", "::1/128"].map(|net| net.parse().unwrap());
         for url in [
             "https://issuer.example/keys",
             "https://issuer.example:8443/keys?a=b",
@@ -313,7 +325,13 @@ mod tests {
         ] {
             assert!(check(url, &allowed).is_ok(), "{url}");
         }
-        assert!(check("https://10.2.0.1/keys", &allowed).is_err());
+        for url in [
+            "https://10.2.0.1/keys",
+            "http://10.1.2.3/keys",
+            "http://127.0.0.2/keys",
+        ] {
+            assert!(check(url, &allowed).is_err(), "{url}");
+        }
     }
 
     #[test]

@@ -239,6 +239,8 @@ pub(super) fn keyring() -> Arc<Keyring> {
 pub(super) fn tokens_with(settings: TokenSettings, keyring: Arc<Keyring>, timing: Timing) -> Arc<Tokens> {
     let settings = TokenSettings {
         remembered: 1000,
+        // The servers of these tests are on this machine.
+        allowed_networks: vec!["127.0.0.0/8".parse().unwrap()],
         ..settings
     };
     Tokens::with_timing(settings, keyring, &Tasks::new(Shutdown::new()), timing).unwrap()
