@@ -62,6 +62,12 @@ pub struct Report {
     pub total: Value,
 }
 
+/// Records of comma-separated values, and a header before them where it is wanted, which a plain view gives.
+pub fn csv_lines<V: Serialize>(plain: &V, views: &[V], header: bool) -> Result<String, Failure> {
+    let documents: Vec<Value> = views.iter().map(document::of).collect::<Result<_, _>>()?;
+    Ok(csv::all(&document::of(plain)?, &documents, header))
+}
+
 /// Writes results in the format that was asked for.
 pub struct Printer {
     format: Format,

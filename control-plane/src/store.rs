@@ -18,8 +18,8 @@ mod snapshot;
 mod sqlite;
 mod watch;
 
-pub use audit::usage;
 pub use audit::{Activity, AuditFilter, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord};
+pub use audit::{proof, usage};
 pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};
 pub use watch::Watch;

@@ -19,13 +19,15 @@ use opentelemetry::metrics::Counter;
 use tokio::sync::Notify;
 use turnpike_access::audit::AuditRecord;
 use turnpike_proto::audit::write;
-use turnpike_runtime::telemetry::metrics;
+use turnpike_runtime::{clock, telemetry::metrics};
 
-use self::{frame::Payload, lane::Lane};
+use self::{frame::Payload, lane::Lane, losses::Losses};
 pub use self::{open::Opened, recover::Report};
 
 mod frame;
 mod lane;
+mod links;
+mod losses;
 mod open;
 mod recover;
 mod segment;
@@ -86,6 +88,7 @@ pub struct Audit {
     /// Wakes the upload.
     written: Notify,
     dropped: Counter<u64>,
+    losses: Losses,
     /// Held locked for as long as the folder is ours.
     _lock: File,
 }
@@ -112,16 +115,61 @@ impl Audit {
     /// The record is not written. With [`WhenFull::Drop`] a record for which there is no room is counted, and that is
     /// not an error.
     pub fn record(&self, record: &AuditRecord) -> Result<(), Unrecorded> {
-        self.append(&|out| write(record, out))
+        let written = self.put(&|out| write(record, out), self.max_bytes);
+        if written.is_err() {
+            self.dropped.add(1, &[]);
+            self.losses.count(record.tenant.as_ref(), record.time);
+        }
+        self.tell_losses();
+        self.as_chosen(written)
     }
 
+    /// What is not written is no error where that was chosen.
+    fn as_chosen(&self, written: Result<(), Unrecorded>) -> Result<(), Unrecorded> {
+        match (self.when_full, written) {
+            (WhenFull::Drop, Err(Unrecorded::Disk(error))) => {
+                tracing::error!(%error, "an audit record is lost");
+                Ok(())
+            }
+            (WhenFull::Drop, Err(Unrecorded::Full)) => Ok(()),
+            (_, written) => written,
+        }
+    }
+
+    /// Only writes, and tells nothing of what is lost.
+    #[cfg(test)]
     fn append(&self, record: Payload<'_>) -> Result<(), Unrecorded> {
-        if self.used.load(Ordering::Relaxed) >= self.max_bytes {
-            self.dropped.add(1, &[]);
-            return match self.when_full {
-                WhenFull::Refuse => Err(Unrecorded::Full),
-                WhenFull::Drop => Ok(()),
-            };
+        self.as_chosen(self.put(record, self.max_bytes))
+    }
+
+    /// Records what was found of earlier processes that is not as it should be.
+    ///
+    /// # Errors
+    /// It is not recorded.
+    pub fn tell(&self, report: &Report) -> Result<(), Unrecorded> {
+        for record in losses::found(report, clock::now()) {
+            self.put(&|out| write(&record, out), self.beyond())?;
+        }
+        Ok(())
+    }
+
+    /// Records how many were dropped, if it is time. There is a little room for that where there is none for others.
+    fn tell_losses(&self) {
+        for (tenant, dropped) in self.losses.due(clock::now()) {
+            let record = losses::dropped(tenant.clone(), dropped);
+            if self.put(&|out| write(&record, out), self.beyond()).is_err() {
+                self.losses.add(tenant, dropped);
+            }
+        }
+    }
+
+    fn beyond(&self) -> u64 {
+        self.max_bytes.saturating_add(self.max_bytes / 8)
+    }
+
+    fn put(&self, record: Payload<'_>, bound: u64) -> Result<(), Unrecorded> {
+        if self.used.load(Ordering::Relaxed) >= bound {
+            return Err(Unrecorded::Full);
         }
         let appended = self.in_a_free_lane(|lane| lane.append(record));
         self.failing
@@ -133,16 +181,7 @@ impl Audit {
                 self.written.notify_one();
                 Ok(())
             }
-            Err(unrecorded) => {
-                self.dropped.add(1, &[]);
-                match (self.when_full, unrecorded) {
-                    (WhenFull::Drop, Unrecorded::Disk(error)) => {
-                        tracing::error!(%error, "an audit record is lost");
-                        Ok(())
-                    }
-                    (_, unrecorded) => Err(unrecorded),
-                }
-            }
+            Err(unrecorded) => Err(unrecorded),
         }
     }
 
@@ -186,6 +225,7 @@ impl Audit {
         let relaxed = Ordering::Relaxed;
         let _ = self.waiting.fetch_update(relaxed, relaxed, minus(records));
         let _ = self.used.fetch_update(relaxed, relaxed, minus(bytes));
+        self.tell_losses();
     }
 
     /// Records written and not yet stored by the control plane.

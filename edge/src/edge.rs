@@ -123,6 +123,7 @@ impl Edge {
             channel,
             audit: opened.audit.clone(),
             reader: opened.reader,
+            signer: signer.clone(),
         };
         tasks.spawn_essential("audit-upload", upload.run_until(done_writing));
 
@@ -280,6 +281,7 @@ fn open_spool(settings: &Settings, now_us: u64) -> io::Result<Opened> {
     for path in &report.set_aside {
         tracing::error!(path = %path.display(), "an audit segment is damaged: records are lost; it is kept for you to look at");
     }
+    opened.audit.tell(report).map_err(io::Error::other)?;
     Ok(opened)
 }
 

@@ -10,11 +10,13 @@ use turnpike_access::audit::{AuditRecord, Billing, Ending, Outcome, TokenFacts, 
 use crate::field::{pairs, text, texts};
 
 mod read;
+mod store;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use read::Batch;
+pub use read::{Batch, record};
+pub use store::is_storable;
 pub use write::write;
 
 /// The package's messages and services.
@@ -47,6 +49,13 @@ impl From<Ending> for v1::Ending {
             Ending::Revoked => Self::Revoked,
         }
     }
+}
+
+/// A record's bytes, as an edge of this version writes them.
+pub fn encoded(record: &AuditRecord) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512);
+    write(record, &mut bytes);
+    bytes
 }
 
 impl From<&AuditRecord> for v1::Record {

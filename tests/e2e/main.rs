@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod audit;
 mod authzen;
 mod clients;
 mod command_line;
@@ -22,6 +23,7 @@ mod issuers;
 mod just_in_time;
 mod leaks;
 mod login;
+mod losses;
 mod outage;
 mod own_tokens;
 mod policies;

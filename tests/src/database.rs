@@ -95,6 +95,18 @@ impl Database {
         text
     }
 
+    /// Runs statements as the owner, who may do what no process of Turnpike may; all of them or none.
+    pub async fn execute(&self, statements: &str) {
+        let mut connection = PgConnection::connect(&self.url)
+            .await
+            .expect("the test's database");
+        let statements = AssertSqlSafe(format!("BEGIN; {statements}; COMMIT"));
+        sqlx::raw_sql(statements)
+            .execute(&mut connection)
+            .await
+            .expect("done");
+    }
+
     /// A number that a query yields.
     pub async fn number(&self, query: &'static str) -> i64 {
         let mut connection = PgConnection::connect(&self.url)

@@ -9,8 +9,13 @@ use crate::{
     session::{Outcome, Session, fetch_all},
 };
 
+mod export;
+mod proof;
+mod verify;
 mod view;
 
+use export::{Export, Tail};
+use verify::Verify;
 use view::AuditView;
 
 /// What can be done with the audit.
@@ -18,6 +23,15 @@ use view::AuditView;
 pub(super) enum Command {
     /// Show requests, newest first
     List(Box<Filter>),
+    /// Show the last requests, the newest last, as lines of JSON; with -f go on with what comes in
+    Tail(Tail),
+    /// Write requests as lines of JSON or as CSV, newest first
+    Export(Export),
+    /// Hold every row to what the edges signed when they wrote it; exit 1 if one was changed, deleted or moved. For operators,
+    /// or with files by anybody
+    Verify(Verify),
+    /// Write what exported rows can be held to: hashes, and what edges signed. For operators
+    Prove,
 }
 
 /// Every part that is given must hold.
@@ -77,7 +91,13 @@ pub(super) struct Filter {
 
 impl Command {
     pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
-        let Self::List(filter) = self;
+        let filter = match self {
+            Self::List(filter) => filter,
+            Self::Tail(tail) => return tail.run(session).await,
+            Self::Export(export) => return export.run(session).await,
+            Self::Verify(verify) => return verify.run(session).await,
+            Self::Prove => return export::prove(session).await,
+        };
         let mut client = AuditServiceClient::new(session.service());
         let limit = filter.limit;
         let request = filter.request(moment::now());

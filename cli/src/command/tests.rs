@@ -47,7 +47,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "apply",
             "export",
             "edge list delete wait receipt",
-            "audit list",
+            "audit list tail export verify prove",
             "usage report top rebuild",
             "alert list",
             "log list verify",

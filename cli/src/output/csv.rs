@@ -14,6 +14,22 @@ pub(super) fn rows(columns: &[&str], documents: &[Value]) -> String {
     csv
 }
 
+/// Records of all fields, under the names that a plain one gives.
+pub(super) fn all(plain: &Value, documents: &[Value], header: bool) -> String {
+    let names: Vec<String> = plain
+        .as_mapping()
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| text(key))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let whole = rows(&names, documents);
+    match (header, whole.split_once("\r\n")) {
+        (false, Some((_, records))) => records.to_owned(),
+        _ => whole,
+    }
+}
+
 /// One thing: its fields in one record, under their names.
 pub(super) fn one(document: &Value) -> String {
     let fields = document.as_mapping().into_iter().flatten();

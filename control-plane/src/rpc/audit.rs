@@ -11,20 +11,28 @@ use turnpike_proto::audit::{
 };
 
 use super::wire::unavailable;
-use crate::{execute::Executor, just_in_time, store::AuditStore};
+use crate::{
+    execute::Executor,
+    just_in_time,
+    store::{AuditStore, StoreError, proof},
+};
 
 pub(crate) mod decoys;
+pub(crate) mod losses;
 
 #[cfg(test)]
 mod tests;
 
 use decoys::Decoys;
+use losses::{Chains, Losses};
 
 /// The service for audit records. Who calls was checked before, by [`super::edge_token`].
 pub(crate) struct IngestService {
     pub(crate) store: Arc<dyn AuditStore>,
     /// Raises the alerts of decoys.
     pub(crate) decoys: Decoys,
+    /// Raises the alerts of what is lost.
+    pub(crate) losses: Losses,
     /// Records the users whom edges served just in time.
     pub(crate) executor: Executor,
     /// Ends the streams that would otherwise hold up the end of the process.
@@ -45,6 +53,8 @@ impl Ingest for IngestService {
             batches: request.into_inner(),
             store: self.store.clone(),
             decoys: self.decoys.clone(),
+            losses: self.losses.clone(),
+            chains: Chains::new(),
             executor: self.executor.clone(),
             stop: self.stop.clone(),
         };
@@ -57,6 +67,9 @@ struct Upload {
     batches: Streaming<Batch>,
     store: Arc<dyn AuditStore>,
     decoys: Decoys,
+    losses: Losses,
+    /// A chain for each lane, and for each that an earlier run left: as many as the edge has files for.
+    chains: Chains,
     executor: Executor,
     stop: CancellationToken,
 }
@@ -75,7 +88,7 @@ impl Upload {
         })
     }
 
-    async fn store(&self, batch: Batch) -> Result<Acknowledgement, Status> {
+    async fn store(&mut self, batch: Batch) -> Result<Acknowledgement, Status> {
         let batch =
             audit::Batch::try_from(batch).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let epoch = batch.epoch;
@@ -84,12 +97,29 @@ impl Upload {
             .insert(&batch.edge, epoch, batch.first, &batch.records)
             .await
             .map_err(unavailable)?;
+        self.keep_proof(&batch).await.map_err(unavailable)?;
         // Before the acknowledgement: what is not known to have been raised is sent again.
         self.decoys
             .look_through(&batch.edge, &batch.records)
             .await
             .map_err(|error| Status::unavailable(error.to_string()))?;
+        self.losses
+            .look_through(&batch, stored, &mut self.chains)
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()))?;
         just_in_time::record_served(&self.executor, &batch.records).await;
         Ok(Acknowledgement { epoch, stored })
+    }
+
+    /// What the edge signed of the batch. A signature that is none is kept too: it is told when the audit is verified.
+    async fn keep_proof(&self, batch: &audit::Batch) -> Result<(), StoreError> {
+        let Some(said) = &batch.checkpoint else {
+            return Ok(());
+        };
+        let originals: Vec<(u64, &[u8])> = proof::originals(&batch.records, &batch.bytes)
+            .into_iter()
+            .map(|(index, bytes)| (batch.first + index as u64, bytes))
+            .collect();
+        self.store.keep_checkpoint(said, &originals).await
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     relay::Relay,
     rpc::{
         admin::{self, Administration},
-        audit::{IngestService, decoys::Decoys},
+        audit::{IngestService, decoys::Decoys, losses::Losses},
         edge_token::EdgeToken,
         sync::SyncService,
     },
@@ -193,6 +193,7 @@ impl Services {
         let ingest = IngestService {
             store: self.audit.clone(),
             decoys: Decoys::new(self.executor.clone()),
+            losses: Losses::new(self.executor.clone()),
             executor: self.executor.clone(),
             stop,
         };

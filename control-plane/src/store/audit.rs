@@ -4,12 +4,13 @@ use std::{collections::HashMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use turnpike_access::{
-    audit::{AuditId, AuditRecord, Outcome},
+    audit::{AuditId, AuditRecord, Outcome, chain::Checkpoint},
     id::{Id, Name, Timestamp},
 };
 
 use super::StoreError;
 
+use proof::{ChainedRecord, KnownEpoch};
 use usage::{UsageQuery, UsageReport};
 
 pub use credential_use::{Activity, LastUse};
@@ -17,6 +18,7 @@ pub use credential_use::{Activity, LastUse};
 pub(super) mod columns;
 pub(super) mod credential_use;
 pub(super) mod decode;
+pub mod proof;
 pub(super) mod rollup;
 pub(super) mod select;
 pub mod usage;
@@ -61,6 +63,31 @@ pub trait AuditStore: Send + Sync + 'static {
 
     /// What a tenant used. Rows are counted in the transaction that keeps them: each once, in its own minute.
     async fn usage(&self, tenant: &Name, query: &UsageQuery) -> Result<UsageReport, StoreError>;
+
+    /// Keeps what an edge said of its chain about records that are kept, and the bytes of those, by their sequence, that
+    /// can't be made again from their rows. What is kept already stays as it is.
+    async fn keep_checkpoint(&self, said: &Checkpoint, originals: &[(u64, &[u8])]) -> Result<(), StoreError>;
+
+    /// Every epoch after one, in order.
+    async fn epochs(&self, after: Option<(&str, u64)>, limit: u32) -> Result<Vec<KnownEpoch>, StoreError>;
+
+    /// The rows of an epoch, of whatever tenant, after a sequence, in order.
+    async fn chained(
+        &self,
+        edge: &str,
+        epoch: u64,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<ChainedRecord>, StoreError>;
+
+    /// What an edge said of an epoch, in the order of the last and the first record that it is about, after such a pair.
+    async fn checkpoints(
+        &self,
+        edge: &str,
+        epoch: u64,
+        after: (u64, u64),
+        limit: u32,
+    ) -> Result<Vec<Checkpoint>, StoreError>;
 
     /// Counts everything anew, out of the records that are kept. Others may go on keeping records meanwhile.
     async fn rebuild_usage(&self) -> Result<(), StoreError>;

@@ -18,6 +18,7 @@ mod kinds;
 mod lost_answer;
 mod outage;
 mod overlap;
+mod proof;
 mod receipts;
 mod records;
 mod schema;

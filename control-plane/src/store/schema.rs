@@ -31,6 +31,8 @@ const RIGHTS: &[(&str, &str)] = &[
     ("receipts", "SELECT, INSERT, UPDATE"),
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
+    ("audit_checkpoints", "SELECT, INSERT"),
+    ("audit_originals", "SELECT, INSERT"),
     ("credential_use", "SELECT, INSERT, UPDATE"),
     ("usage", "SELECT, INSERT, UPDATE, DELETE"),
 ];

@@ -29,6 +29,7 @@ mod edges;
 mod held;
 mod keys;
 mod log;
+mod proof;
 mod receipts;
 mod snapshot;
 mod token_keys;

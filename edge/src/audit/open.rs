@@ -15,6 +15,7 @@ use turnpike_runtime::telemetry::metrics;
 use super::{
     Audit, Report, SpoolSettings,
     lane::{Lane, Progress},
+    losses::Losses,
     recover::recover,
     tail::Tail,
 };
@@ -72,6 +73,7 @@ impl Audit {
             waiting: AtomicU64::new(waiting),
             written: Notify::new(),
             dropped: metrics::audit_dropped(),
+            losses: Losses::default(),
             _lock: lock,
         });
         audit.observe();

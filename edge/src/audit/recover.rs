@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     lane::Progress,
+    links,
     segment::{Name, Next, Reader},
     tail::Tail,
 };
@@ -39,10 +40,16 @@ pub struct Report {
 /// Reads every segment of the folder, cuts torn ends off and sets damaged files aside.
 pub(super) fn recover(folder: &Arc<PathBuf>) -> io::Result<Recovered> {
     let mut epochs: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    let mut linked = Vec::new();
     for entry in fs::read_dir(folder.as_path())? {
-        if let Some(name) = Name::parse(&entry?.path()) {
+        let path = entry?.path();
+        linked.extend(links::epoch_of(&path));
+        if let Some(name) = Name::parse(&path) {
             epochs.entry(name.epoch).or_default().push(name.number);
         }
+    }
+    for epoch in linked.into_iter().filter(|epoch| !epochs.contains_key(epoch)) {
+        links::forget(folder, epoch);
     }
     let mut recovered = Recovered::default();
     for (epoch, mut numbers) in epochs {

@@ -1,14 +1,22 @@
 //! Reads one epoch of the spool from its oldest record on, across its segments, and forgets what is acknowledged.
 //!
-//! Sending is left to [`super::upload`]. A record may be read again after [`Tail::rewind`], for it may be sent again.
+//! Sending is left to [`super::upload`]. A record may be read again after [`Tail::rewind`], for it may be sent again. The
+//! chain is computed here and not where requests write: the spool has the same bytes, and no request waits for a hash.
 
-use std::{collections::VecDeque, fs, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs, io,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use bytes::Bytes;
+use turnpike_access::audit::chain::{Leaf, Link};
 
 use super::{
     frame,
     lane::Progress,
+    links,
     segment::{Name, Next, Reader},
 };
 
@@ -19,6 +27,8 @@ pub(super) struct Run {
     pub(super) first: u64,
     /// As they were encoded when they were written.
     pub(super) records: Vec<Bytes>,
+    /// The chain before the first and after the last; `None` where its beginning is lost.
+    pub(super) links: Option<(Link, Link)>,
 }
 
 impl Run {
@@ -26,6 +36,16 @@ impl Run {
     pub(super) fn last(&self) -> u64 {
         self.first + self.records.len() as u64 - 1
     }
+}
+
+/// A segment that was read to its end.
+#[derive(Debug, Clone, Copy)]
+struct Passed {
+    number: u64,
+    /// Its last sequence.
+    last: u64,
+    /// The chain before it.
+    start: Option<Link>,
 }
 
 /// How much goes into one [`Run`]. A single record is taken whatever its size.
@@ -42,10 +62,13 @@ pub(super) struct Tail {
     progress: Arc<Progress>,
     /// Nobody writes to this epoch any more.
     finished: bool,
-    /// Segments read to their end and not yet deleted, with the last sequence of each.
-    behind: VecDeque<(u64, u64)>,
+    /// Segments read to their end and not yet deleted.
+    behind: VecDeque<Passed>,
     /// The segment that is read now.
     number: u64,
+    /// The chain before that segment, and after the last record that was read in it.
+    start: Option<Link>,
+    link: Option<Link>,
     reader: Option<Reader>,
     /// The sequence of the next record to read.
     next: u64,
@@ -62,12 +85,15 @@ impl Tail {
         number: u64,
         first: u64,
     ) -> Self {
+        let start = links::before(&folder, progress.epoch, number);
         Self {
             folder,
             progress,
             finished,
             behind: VecDeque::new(),
             number,
+            start,
+            link: start,
             reader: None,
             next: first,
             acknowledged: first.saturating_sub(1),
@@ -102,22 +128,28 @@ impl Tail {
     pub(super) fn read(&mut self, bounds: Bounds) -> io::Result<Option<Run>> {
         let written = self.progress.written();
         let first = self.next;
+        let mut before = None;
         let mut records = Vec::new();
         let mut bytes = 0;
         while self.next <= written && records.len() < bounds.records && bytes < bounds.bytes {
-            let (record, length) = self.read_one()?;
+            let (record, length, link) = self.read_one()?;
+            if records.is_empty() {
+                before = link;
+            }
             records.push(record);
             bytes += length;
         }
+        let links = before.zip(self.link);
         Ok((!records.is_empty()).then(|| Run {
             epoch: self.epoch(),
             first,
             records,
+            links,
         }))
     }
 
-    /// Only called where the record is known to be written.
-    fn read_one(&mut self) -> io::Result<(Bytes, usize)> {
+    /// The record, the bytes that it takes, and the chain before it. Only called where it is known to be written.
+    fn read_one(&mut self) -> io::Result<(Bytes, usize, Option<Link>)> {
         loop {
             let name = self.name(self.number);
             let reader = match &mut self.reader {
@@ -128,16 +160,24 @@ impl Tail {
                 }
             };
             match reader.next()? {
-                Next::Record(sequence, record, length) if sequence == self.next => {
-                    self.next += 1;
-                    return Ok((record, length));
+                Next::Record(sequence, record, length) if sequence <= self.next => {
+                    let before = self.link;
+                    self.link = before.map(|link| link.after(sequence, Leaf::of(&record)));
+                    // After a rewind others come first: read before, and acknowledged meanwhile.
+                    if sequence == self.next {
+                        self.next += 1;
+                        return Ok((record, length, before));
+                    }
                 }
-                // After a rewind: read before, and acknowledged meanwhile.
-                Next::Record(sequence, ..) if sequence < self.next => {}
                 // The record is written, but not here: the lane has gone on to its next file.
                 Next::End => {
-                    self.behind.push_back((self.number, self.next - 1));
+                    self.behind.push_back(Passed {
+                        number: self.number,
+                        last: self.next - 1,
+                        start: self.start,
+                    });
                     self.number += 1;
+                    self.start = self.link;
                     self.reader = None;
                 }
                 Next::Record(..) | Next::Torn | Next::Damaged => return Err(damaged(name)),
@@ -150,14 +190,41 @@ impl Tail {
         // Never beyond what was sent, whatever the other side claims.
         self.acknowledged = self.acknowledged.max(stored.min(self.next - 1));
         let mut freed = 0;
-        while let Some((number, _)) = self.behind.pop_front_if(|(_, last)| *last <= self.acknowledged) {
-            freed += self.delete(number);
+        if self
+            .behind
+            .front()
+            .is_some_and(|passed| passed.last <= self.acknowledged)
+            && !self.keep_links()
+        {
+            return freed;
+        }
+        while let Some(passed) = self
+            .behind
+            .pop_front_if(|passed| passed.last <= self.acknowledged)
+        {
+            freed += self.delete(passed.number);
         }
         if self.is_done() {
             self.reader = None;
             freed += self.delete(self.number);
+            links::forget(&self.folder, self.epoch());
         }
         freed
+    }
+
+    /// Of the segments that are deleted next, too: a crash may come before they are.
+    fn keep_links(&self) -> bool {
+        let passed = self.behind.iter().map(|passed| (passed.number, passed.start));
+        let all = passed.chain([(self.number, self.start)]);
+        let known: BTreeMap<u64, Link> = all.filter_map(|(number, link)| Some((number, link?))).collect();
+        match links::keep(&self.folder, self.epoch(), &known) {
+            Ok(()) => true,
+            Err(refused) => {
+                // The segments stay, and are deleted with the next that is acknowledged.
+                tracing::warn!(error = %refused, "cannot note how far the audit's chain is");
+                false
+            }
+        }
     }
 
     /// Says that nobody writes any more.
@@ -169,9 +236,11 @@ impl Tail {
     pub(super) fn rewind(&mut self) {
         self.next = self.acknowledged + 1;
         self.reader = None;
-        if let Some((oldest, _)) = self.behind.front() {
-            self.number = *oldest;
+        if let Some(oldest) = self.behind.front() {
+            self.number = oldest.number;
+            self.start = oldest.start;
         }
+        self.link = self.start;
         self.behind.clear();
     }
 

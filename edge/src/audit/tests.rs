@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use prost::Message as _;
-use turnpike_proto::audit::v1::Record;
+use turnpike_access::audit::chain::{Leaf, Link};
+use turnpike_proto::audit::v1::{Ending, Outcome, Record};
 
 use super::{
     Audit, Opened, SpoolSettings, WhenFull,
@@ -28,6 +29,8 @@ pub(super) fn record(id: u64, padding: usize) -> impl Fn(&mut Vec<u8>) {
     let record = Record {
         request_id: id.to_string(),
         user_agent: "x".repeat(padding),
+        outcome: Outcome::Allowed.into(),
+        ending: Ending::Complete.into(),
         ..Record::default()
     };
     move |out| record.encode(out).expect("room")
@@ -172,6 +175,51 @@ fn damage_in_the_middle_is_set_aside_and_told() {
     assert_eq!(read, (0..report.records).collect::<Vec<_>>());
     assert!(report.records < 15 && !report.set_aside.is_empty());
     assert!(report.set_aside.iter().all(|path| path.exists()));
+}
+
+#[test]
+fn a_chain_goes_on_after_a_restart_although_its_beginning_is_deleted() {
+    let folder = tempfile::tempdir().expect("folder");
+    let small = SpoolSettings {
+        lanes: 1,
+        max_bytes: 20_000,
+        ..settings(folder.path())
+    };
+    let opened = Audit::open(&small, 1).expect("open");
+    for id in 0..15 {
+        opened.audit.append(&record(id, 1000)).expect("room");
+    }
+    let all = Bounds {
+        records: 100,
+        bytes: 1 << 20,
+    };
+    let mut reader = opened.reader;
+    let whole = reader.tails[0].read(all).expect("readable").expect("records");
+    let start = Link::start(whole.epoch);
+    let chain = |upto: usize| {
+        let numbered = (1..).zip(&whole.records).take(upto);
+        numbered.fold(start, |link, (sequence, record)| {
+            link.after(sequence, Leaf::of(record))
+        })
+    };
+    assert_eq!(whole.links, Some((start, chain(15))));
+    assert!(reader.tails[0].acknowledge(11) > 0, "a segment is deleted");
+    reader.tails[0].rewind();
+    let rest = reader.tails[0].read(all).expect("readable").expect("records");
+    assert_eq!((rest.first, rest.links), (12, Some((chain(11), chain(15)))));
+    drop((opened.audit, reader));
+
+    let mut again = Audit::open(&small, 2).expect("open").reader;
+    let rest = again.tails[0].read(all).expect("readable").expect("records");
+    let first = usize::try_from(rest.first).expect("small") - 1;
+    assert!(first > 0);
+    assert_eq!(rest.links, Some((chain(first), chain(15))));
+    // What is not known is not made up.
+    fs::remove_file(folder.path().join(format!("{}.links", whole.epoch))).expect("kept");
+    drop(again);
+    let mut again = Audit::open(&small, 3).expect("open").reader;
+    let rest = again.tails[0].read(all).expect("readable").expect("records");
+    assert_eq!(rest.links, None);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use turnpike_proto::audit::v1::Acknowledgement;
-use turnpike_runtime::retry::Backoff;
+use turnpike_runtime::{identity::EdgeSigner, retry::Backoff};
 
 use self::{outbox::Outbox, wire::Batch};
 use crate::connect::ControlPlane;
@@ -46,6 +46,8 @@ pub struct Upload {
     pub audit: Arc<Audit>,
     /// What is read from.
     pub reader: SpoolReader,
+    /// Signs what is sent.
+    pub signer: Arc<EdgeSigner>,
 }
 
 impl Upload {
@@ -58,7 +60,7 @@ impl Upload {
     ///
     /// Answers how many records are left for the next start.
     pub async fn run(self, mut writers_done: watch::Receiver<bool>) -> u64 {
-        let mut outbox = Outbox::new(self.edge, self.audit, self.reader);
+        let mut outbox = Outbox::new(self.edge, self.audit, self.reader, self.signer);
         tokio::select! {
             () = keep_uploading(&self.channel, &mut outbox) => {}
             _ = writers_done.wait_for(|done| *done) => {}

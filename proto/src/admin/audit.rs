@@ -12,6 +12,10 @@ use crate::{
     field::{moment, optional},
 };
 
+mod bytes;
+
+pub use bytes::record_bytes;
+
 /// Which records are asked for: those that match every field given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditQuery {

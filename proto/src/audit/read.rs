@@ -2,8 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use prost::Message as _;
 use turnpike_access::{
-    audit::{AuditRecord, Billing, Ending, Outcome, TokenFacts, Usage},
+    audit::{
+        AuditRecord, Billing, Ending, Outcome, TokenFacts, Usage,
+        chain::{Checkpoint, Leaf, Link},
+    },
     id::{Id, Timestamp},
 };
 
@@ -24,6 +28,10 @@ pub struct Batch {
     pub first: u64,
     /// The records, without a gap.
     pub records: Vec<AuditRecord>,
+    /// The same as the edge wrote them.
+    pub bytes: Vec<Vec<u8>>,
+    /// What the edge says of its chain after them. Nothing is verified yet.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 impl TryFrom<v1::Batch> for Batch {
@@ -34,20 +42,70 @@ impl TryFrom<v1::Batch> for Batch {
             edge,
             epoch,
             first,
-            records,
+            records: bytes,
+            seal,
         } = batch;
         if edge.is_empty() {
             return Err(ConversionError::new("edge", "is missing"));
         }
-        let read =
-            |record| AuditRecord::try_from(record).map_err(|error: ConversionError| error.within("records"));
+        let records = bytes
+            .iter()
+            .map(|bytes| record(bytes))
+            .collect::<Result<_, _>>()?;
+        let checkpoint = match seal.filter(|_| !bytes.is_empty()) {
+            Some(seal) => Some(checkpoint(&edge, (epoch, first), &bytes, seal)?),
+            None => None,
+        };
         Ok(Self {
             edge: edge.into(),
             epoch,
             first,
-            records: records.into_iter().map(read).collect::<Result<_, _>>()?,
+            records,
+            bytes,
+            checkpoint,
         })
     }
+}
+
+/// Reads a record as an edge wrote it.
+///
+/// # Errors
+/// The bytes are no record, or not of this version.
+pub fn record(bytes: &[u8]) -> Result<AuditRecord, ConversionError> {
+    let record =
+        v1::Record::decode(bytes).map_err(|error| ConversionError::new("records", error.to_string()))?;
+    AuditRecord::try_from(record).map_err(|error| error.within("records"))
+}
+
+fn checkpoint(
+    edge: &str,
+    (epoch, first): (u64, u64),
+    records: &[Vec<u8>],
+    seal: v1::Seal,
+) -> Result<Checkpoint, ConversionError> {
+    let v1::Seal {
+        before,
+        time_us,
+        key,
+        signature,
+    } = seal;
+    let wrong = |_| ConversionError::new("seal.before", "is not 32 bytes");
+    let before = Link(before.try_into().map_err(wrong)?);
+    let numbered = (first..).zip(records);
+    let after = numbered.fold(before, |link, (sequence, record)| {
+        link.after(sequence, Leaf::of(record))
+    });
+    Ok(Checkpoint {
+        edge: edge.to_owned(),
+        epoch,
+        first,
+        last: first.saturating_add(records.len() as u64 - 1),
+        before,
+        after,
+        time: Timestamp::from_micros(time_us),
+        key,
+        signature,
+    })
 }
 
 impl TryFrom<v1::Record> for AuditRecord {

@@ -118,7 +118,7 @@ proptest! {
 fn a_record_of_unknown_outcome_is_refused_with_its_batch() {
     let batch = v1::Batch {
         edge: "eu-1".to_owned(),
-        records: vec![v1::Record::default()],
+        records: vec![v1::Record::default().encode_to_vec()],
         ..Default::default()
     };
     let refused = Batch::try_from(batch).unwrap_err();

@@ -93,8 +93,17 @@ pub fn write(record: &AuditRecord, out: &mut Vec<u8>) {
     fields.choice(28, v1::Ending::from(*ending).into());
     fields.address(29, *client);
     fields.known(30, user_agent.as_deref());
-    for (key, value) in metadata {
-        fields.pair(31, key, value);
+    // In the order of the keys, which is the one of whoever writes the record again from what a database holds of it.
+    match metadata.as_slice() {
+        [] => {}
+        [(key, value)] => fields.pair(31, key, value),
+        pairs => {
+            let mut sorted: Vec<_> = pairs.iter().collect();
+            sorted.sort_unstable();
+            for (key, value) in sorted {
+                fields.pair(31, key, value);
+            }
+        }
     }
     fields.text(32, region);
     fields.number(33, *position);

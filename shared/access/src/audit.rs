@@ -10,6 +10,9 @@ use crate::{
     token::{Bearer, VerifiedToken},
 };
 
+pub mod chain;
+pub mod walk;
+
 /// The longest text of a claim or a token's id that is recorded, in bytes.
 const TEXT_LIMIT: usize = 200;
 /// The most groups of a token that are recorded.
@@ -128,6 +131,27 @@ fn cut(text: &Arc<str>) -> Arc<str> {
         _ => text.clone(),
     }
 }
+
+/// The words of records that are about records: what is lost is told in the audit itself. See [`LOST`].
+#[derive(Debug, Clone, Copy)]
+pub struct Lost {
+    /// The action of all of them.
+    pub action: &'static str,
+    /// The reason: the spool was full, or the disk refused; `records` in the metadata says how many.
+    pub dropped: &'static str,
+    /// Bytes of a record that was being written when a process died. Its request had not been answered.
+    pub torn: &'static str,
+    /// Files of the spool that had been whole were not: records are lost, nobody knows how many.
+    pub damaged: &'static str,
+}
+
+/// The words.
+pub const LOST: Lost = Lost {
+    action: "audit.lost",
+    dropped: "records_dropped",
+    torn: "spool_torn",
+    damaged: "spool_damaged",
+};
 
 /// One request. Empty strings never occur: what is not known is `None`.
 #[derive(Debug, Clone, PartialEq)]

@@ -98,6 +98,11 @@ impl EdgeSigner {
         self.signer.sign_bytes(&proven(&self.edge, run))
     }
 
+    /// A signature over a statement that begins with what no other statement does.
+    pub fn sign_statement(&self, statement: &[u8]) -> Vec<u8> {
+        self.signer.sign_bytes(statement)
+    }
+
     /// The header's value.
     pub fn sign(&self, claims: &IdentityClaims<'_>) -> String {
         let IdentityClaims {
@@ -124,13 +129,18 @@ impl EdgeSigner {
 
 /// Whether an edge has proven that the private half of a public key is its own.
 pub fn proves(edge: &str, run: u64, public_key: &str, proof: &[u8]) -> bool {
+    signed(public_key, &proven(edge, run), proof)
+}
+
+/// Whether a statement was signed by the private half of a public key.
+pub fn signed(public_key: &str, statement: &[u8], signature: &[u8]) -> bool {
     let key = URL_SAFE_NO_PAD
         .decode(public_key)
         .ok()
         .filter(|key| key.len() == 32);
     key.is_some_and(|key| {
         UnparsedPublicKey::new(&ED25519, key)
-            .verify(&proven(edge, run), proof)
+            .verify(statement, signature)
             .is_ok()
     })
 }

@@ -7,6 +7,8 @@ use turnpike_proto::{
 };
 
 use super::{Administration, Answer, call::read};
+
+mod prove;
 use crate::{
     rpc::status::Failure,
     store::{AuditFilter, Cursor, Page, StoredRecord},
@@ -29,6 +31,14 @@ impl v1::audit_service_server::AuditService for Administration {
             .await
             .map_err(Failure::from)?;
         Ok(Response::new(answer(found, page.limit)))
+    }
+
+    type ProveStream = prove::Proofs;
+
+    async fn prove(&self, request: Request<v1::ProveAuditRequest>) -> Answer<Self::ProveStream> {
+        let (call, v1::ProveAuditRequest {}) = self.admit(request).await?;
+        call.may("")?;
+        Ok(Response::new(prove::proofs(self.audit.clone())))
     }
 }
 

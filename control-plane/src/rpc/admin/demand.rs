@@ -144,6 +144,7 @@ pub(super) const DEMANDS: &[Demand] = &[
     row("EdgeService/WaitApplied", "edges.read", "edge"),
     row("EdgeService/Receipt", "edges.read", "edge"),
     row("AuditService/List", "audit.read", "audit").in_own_tenant(),
+    row("AuditService/Prove", "audit.verify", "audit").for_operators(),
     row("UsageService/Report", "usage.read", "usage").in_own_tenant(),
     row("UsageService/Rebuild", "usage.write", "usage").for_operators(),
     row("LogService/List", "log.read", "log").in_own_tenant(),

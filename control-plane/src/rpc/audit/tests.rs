@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
 use tempfile::tempdir;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -9,12 +10,12 @@ use tonic::{
     Code,
     transport::{Channel, Server},
 };
-use turnpike_access::id::Name;
+use turnpike_access::{audit::chain::Link, event::Event, id::Name, log::Position};
 use turnpike_proto::audit::v1::{
-    Batch, Ending, Outcome, Record, ingest_client::IngestClient, ingest_server::IngestServer,
+    Batch, Ending, Outcome, Record, Seal, ingest_client::IngestClient, ingest_server::IngestServer,
 };
 
-use super::{IngestService, decoys::Decoys};
+use super::{IngestService, decoys::Decoys, losses::Losses};
 use crate::{
     fixture::Core,
     store::{self, AuditFilter, AuditStore, Page},
@@ -37,7 +38,10 @@ fn batch(first: u64, count: u64) -> Batch {
         edge: "eu-1".to_owned(),
         epoch: 7,
         first,
-        records: (first..first + count).map(record).collect(),
+        records: (first..first + count)
+            .map(|sequence| record(sequence).encode_to_vec())
+            .collect(),
+        seal: None,
     }
 }
 
@@ -48,6 +52,7 @@ async fn serve(core: &Core) -> (IngestClient<Channel>, Arc<dyn AuditStore>) {
     let service = IngestService {
         store: audit.clone(),
         decoys: Decoys::new(core.executor.clone()),
+        losses: Losses::new(core.executor.clone()),
         executor: core.executor.clone(),
         stop: CancellationToken::new(),
     };
@@ -109,4 +114,58 @@ async fn a_batch_that_means_nothing_is_refused_and_ends_the_stream() {
         .unwrap()
         .into_inner();
     assert_eq!(answers.message().await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+/// The summaries of the alerts of a kind.
+async fn alerts(core: &Core, kind: &str) -> Vec<String> {
+    let events = core.store.read(Position::ZERO, 1000).await.unwrap();
+    let decoded = events
+        .iter()
+        .map(|event| Event::decode(&event.kind, event.version, &event.payload));
+    let raised = decoded.filter_map(|event| match event.unwrap() {
+        Event::AlertRaised(alert) if *alert.kind == *kind => Some(alert.summary.to_string()),
+        _ => None,
+    });
+    raised.collect()
+}
+
+async fn upload(client: &mut IngestClient<Channel>, batches: Vec<Batch>) {
+    let sent = client.upload(futures::stream::iter(batches)).await.unwrap();
+    let mut answers = sent.into_inner();
+    while answers.message().await.unwrap().is_some() {}
+}
+
+fn sealed(batch: Batch, before: Link, signature: &[u8]) -> Batch {
+    let seal = Seal {
+        before: before.0.into(),
+        time_us: 1,
+        key: "a key".to_owned(),
+        signature: signature.into(),
+    };
+    Batch {
+        seal: Some(seal),
+        ..batch
+    }
+}
+
+#[tokio::test]
+async fn a_gap_and_a_signature_that_is_none_are_told_once() {
+    let folder = tempdir().unwrap();
+    let core = Core::in_folder(folder.path()).await;
+    core.bootstrap().await;
+    let (mut client, store) = serve(&core).await;
+    upload(&mut client, vec![batch(1, 3), batch(4, 1)]).await;
+    assert_eq!(alerts(&core, "audit_gap").await, [""; 0]);
+    for _ in 0..2 {
+        upload(&mut client, vec![batch(9, 1)]).await;
+    }
+    let gap = "The records 5 to 8 of epoch 7 of the edge eu-1 are not there.";
+    assert_eq!(alerts(&core, "audit_gap").await, [gap]);
+    let forged = sealed(batch(5, 1), Link::start(7), b"no signature");
+    upload(&mut client, vec![forged.clone(), forged]).await;
+    let broken =
+        "The records 5 to 5 of epoch 7 of the edge eu-1: the signature is not by the key that it names.";
+    assert_eq!(alerts(&core, "audit_chain_broken").await, [broken]);
+    let kept = store.checkpoints("eu-1", 7, (0, 0), 10).await.unwrap();
+    assert_eq!(kept.len(), 1, "it is kept for whoever verifies the audit");
 }

@@ -5,7 +5,7 @@
 //! counted anew.
 
 use sqlx::{ColumnIndex, Database, Decode, Encode, QueryBuilder, Row, Type};
-use turnpike_access::id::Name;
+use turnpike_access::{audit::LOST, id::Name};
 
 use super::{
     usage::{Dimension, Grain, Order, UsageQuery, UsageRow, Used, spans},
@@ -63,7 +63,7 @@ const ADDED: [(&str, &str); 12] = [
 const KEY: &str = "tenant, grain, start_us, team, principal, credential, model, provider, environment";
 
 impl Words {
-    /// Counts those rows of the audit that the condition names. In one order whoever counts, so that two batches never
+    /// Counts those rows of the audit that the condition names; rows about lost rows are no requests. In one order whoever counts, so that two batches never
     /// wait for each other.
     pub(in crate::store) fn count(&self, condition: &str) -> String {
         let Self {
@@ -87,11 +87,12 @@ impl Words {
             SELECT tenant, grain, time_us - time_us % grain, coalesce(team, ''), coalesce(principal, ''),
                 coalesce(credential, ''), coalesce(model_served, model_requested, ''), coalesce(provider, ''),
                 coalesce(environment, ''), CAST(metadata AS text), {sums}
-            FROM {audit}, ({grains}) AS grains WHERE {condition}
+            FROM {audit}, ({grains}) AS grains WHERE ({condition}) AND coalesce(action, '') <> '{lost}'
             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
             ON CONFLICT ({KEY}, {metadata_key}) DO UPDATE SET {adds}",
             sums = sums.join(", "),
             grains = grains.join(" UNION ALL "),
+            lost = LOST.action,
             adds = adds.join(", "),
         )
     }

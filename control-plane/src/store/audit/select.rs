@@ -24,13 +24,8 @@ where
     for<'q> String: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
-    let mut query = QueryBuilder::new("SELECT id, edge, epoch, sequence");
-    for (name, value) in columns::COLUMNS {
-        match value {
-            columns::Value::Json(_) => query.push(format_args!(", CAST({name} AS text) AS {name}")),
-            _ => query.push(format_args!(", {name}")),
-        };
-    }
+    let mut query = QueryBuilder::new("");
+    self::columns(&mut query);
     query
         .push(format_args!(" FROM {} WHERE tenant = ", dialect.table))
         .push_bind(tenant.to_owned());
@@ -49,6 +44,17 @@ where
         .push(" ORDER BY time_us DESC, id DESC LIMIT ")
         .push_bind(i64::from(page.limit));
     query
+}
+
+/// `SELECT`, and every column of a record.
+pub(in crate::store) fn columns<DB: Database>(query: &mut QueryBuilder<DB>) {
+    query.push("SELECT id, edge, epoch, sequence");
+    for (name, value) in columns::COLUMNS {
+        match value {
+            columns::Value::Json(_) => query.push(format_args!(", CAST({name} AS text) AS {name}")),
+            _ => query.push(format_args!(", {name}")),
+        };
+    }
 }
 
 fn matching<DB>(query: &mut QueryBuilder<DB>, filter: &AuditFilter)

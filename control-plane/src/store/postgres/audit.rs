@@ -5,17 +5,18 @@ use std::{collections::HashMap, sync::LazyLock};
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, PgTransaction, Row as _};
 use turnpike_access::{
-    audit::AuditRecord,
+    audit::{AuditRecord, chain::Checkpoint},
     id::{Id, Name, Timestamp},
 };
 
-use super::{Postgres, within};
+use super::{Postgres, proof, within};
 use crate::store::{
     Activity, AuditFilter, AuditStore, LastUse, Page, StoreError, StoredRecord,
     audit::{
         columns::{COLUMNS, Value},
         credential_use::{self, ADDRESS, Counted, MODEL, UPSERT, newest_of},
         decode, newest,
+        proof::{ChainedRecord, KnownEpoch},
         rollup::{self, Words},
         select,
         usage::{UsageQuery, UsageReport},
@@ -158,6 +159,34 @@ impl AuditStore for Postgres {
             }
         }
         Ok(report)
+    }
+
+    async fn keep_checkpoint(&self, said: &Checkpoint, originals: &[(u64, &[u8])]) -> Result<(), StoreError> {
+        proof::keep(self, said, originals).await
+    }
+
+    async fn epochs(&self, after: Option<(&str, u64)>, limit: u32) -> Result<Vec<KnownEpoch>, StoreError> {
+        proof::epochs(self, after, limit).await
+    }
+
+    async fn chained(
+        &self,
+        edge: &str,
+        epoch: u64,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<ChainedRecord>, StoreError> {
+        proof::chained(self, edge, (epoch, after), limit).await
+    }
+
+    async fn checkpoints(
+        &self,
+        edge: &str,
+        epoch: u64,
+        after: (u64, u64),
+        limit: u32,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        proof::checkpoints(self, edge, (epoch, after), limit).await
     }
 
     async fn rebuild_usage(&self) -> Result<(), StoreError> {

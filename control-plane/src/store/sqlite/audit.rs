@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, SqliteTransaction};
 use turnpike_access::{
-    audit::AuditRecord,
+    audit::{AuditRecord, chain::Checkpoint},
     id::{Id, Name, Timestamp},
 };
 
-use super::Sqlite;
+use super::{Sqlite, proof};
 use crate::store::{
     Activity, AuditFilter, AuditStore, LastUse, Page, StoreError, StoredRecord,
     audit::{
         columns::{COLUMNS, Value},
         credential_use::{self, ADDRESS, Counted, MODEL, UPSERT, newest_of},
         decode, newest,
+        proof::{ChainedRecord, KnownEpoch},
         rollup::{self, Words},
         select,
         usage::{UsageQuery, UsageReport},
@@ -137,6 +138,34 @@ impl AuditStore for Sqlite {
             }
         }
         Ok(report)
+    }
+
+    async fn keep_checkpoint(&self, said: &Checkpoint, originals: &[(u64, &[u8])]) -> Result<(), StoreError> {
+        proof::keep(self, said, originals).await
+    }
+
+    async fn epochs(&self, after: Option<(&str, u64)>, limit: u32) -> Result<Vec<KnownEpoch>, StoreError> {
+        proof::epochs(self, after, limit).await
+    }
+
+    async fn chained(
+        &self,
+        edge: &str,
+        epoch: u64,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<ChainedRecord>, StoreError> {
+        proof::chained(self, edge, (epoch, after), limit).await
+    }
+
+    async fn checkpoints(
+        &self,
+        edge: &str,
+        epoch: u64,
+        after: (u64, u64),
+        limit: u32,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        proof::checkpoints(self, edge, (epoch, after), limit).await
     }
 
     async fn rebuild_usage(&self) -> Result<(), StoreError> {

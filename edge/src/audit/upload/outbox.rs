@@ -2,6 +2,10 @@
 
 use std::{collections::VecDeque, io, sync::Arc};
 
+use turnpike_access::audit::chain::Checkpoint;
+use turnpike_proto::audit::v1::Seal;
+use turnpike_runtime::{clock, identity::EdgeSigner};
+
 use super::wire::Batch;
 use crate::audit::{
     Audit,
@@ -21,10 +25,17 @@ pub(super) struct Outbox {
     /// Records acknowledged since the start.
     acknowledged: u64,
     finished: bool,
+    /// Signs what is sent.
+    signer: Arc<EdgeSigner>,
 }
 
 impl Outbox {
-    pub(super) fn new(edge: Arc<str>, audit: Arc<Audit>, reader: SpoolReader) -> Self {
+    pub(super) fn new(
+        edge: Arc<str>,
+        audit: Arc<Audit>,
+        reader: SpoolReader,
+        signer: Arc<EdgeSigner>,
+    ) -> Self {
         Self {
             edge,
             audit,
@@ -33,6 +44,7 @@ impl Outbox {
             in_flight: VecDeque::new(),
             acknowledged: 0,
             finished: false,
+            signer,
         }
     }
 
@@ -94,20 +106,45 @@ impl Outbox {
             // From the page cache in the common case, and never more than one batch at a time.
             if let Some(run) = tail.read(bounds)? {
                 self.in_flight.push_back((run.epoch, run.last()));
+                let seal = self.seal(&run);
                 let Run {
                     epoch,
                     first,
                     records,
+                    links: _,
                 } = run;
                 return Ok(Some(Batch {
                     edge: self.edge.as_ref().to_owned(),
                     epoch,
                     first,
                     records,
+                    seal,
                 }));
             }
         }
         Ok(None)
+    }
+
+    /// What the control plane and whoever audits it can hold the records to.
+    fn seal(&self, run: &Run) -> Option<Seal> {
+        let (before, after) = run.links?;
+        let said = Checkpoint {
+            edge: self.edge.as_ref().to_owned(),
+            epoch: run.epoch,
+            first: run.first,
+            last: run.last(),
+            before,
+            after,
+            time: clock::now(),
+            key: self.signer.public_key().to_owned(),
+            signature: Vec::new(),
+        };
+        Some(Seal {
+            before: before.0.into(),
+            time_us: said.time.as_micros(),
+            signature: self.signer.sign_statement(&said.statement()),
+            key: said.key,
+        })
     }
 
     /// Every record of the epoch up to this sequence is stored.

@@ -9,10 +9,18 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_stream::{StreamExt, wrappers::TcpListenerStream};
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, transport::Server};
-use turnpike_proto::audit::v1::{
-    Batch,
-    ingest_server::{Ingest, IngestServer},
+use turnpike_access::audit::{
+    chain::{Checkpoint, Leaf},
+    walk::Walk,
 };
+use turnpike_proto::audit::{
+    self,
+    v1::{
+        Batch,
+        ingest_server::{Ingest, IngestServer},
+    },
+};
+use turnpike_runtime::identity;
 
 use super::*;
 use crate::{
@@ -27,6 +35,8 @@ use crate::{
 #[derive(Debug, Default)]
 struct Store {
     rows: Mutex<BTreeMap<(u64, u64), String>>,
+    leaves: Mutex<BTreeMap<(u64, u64), Leaf>>,
+    checkpoints: Mutex<Vec<Checkpoint>>,
     /// Each connection is cut after so many batches; 0 never.
     cut_after: usize,
     sent_again: Mutex<u64>,
@@ -34,9 +44,12 @@ struct Store {
 
 impl Store {
     fn insert(&self, batch: Batch) -> Acknowledgement {
+        let batch = audit::Batch::try_from(batch).expect("a batch");
+        self.remember(&batch);
         let mut rows = self.rows.lock().expect("lock");
         for (sequence, record) in (batch.first..).zip(batch.records) {
-            if rows.insert((batch.epoch, sequence), record.request_id).is_some() {
+            let id = record.request_id.to_string();
+            if rows.insert((batch.epoch, sequence), id).is_some() {
                 *self.sent_again.lock().expect("lock") += 1;
             }
         }
@@ -44,6 +57,40 @@ impl Store {
         Acknowledgement {
             epoch: batch.epoch,
             stored: stored.unwrap_or(1) - 1,
+        }
+    }
+
+    fn remember(&self, batch: &audit::Batch) {
+        let mut leaves = self.leaves.lock().expect("lock");
+        for (sequence, bytes) in (batch.first..).zip(&batch.bytes) {
+            leaves.insert((batch.epoch, sequence), Leaf::of(bytes));
+        }
+        let said = batch.checkpoint.clone().expect("a seal");
+        assert!(identity::signed(&said.key, &said.statement(), &said.signature));
+        self.checkpoints.lock().expect("lock").push(said);
+    }
+
+    /// Every record is under what was signed, however often it was sent and in whichever batches.
+    fn proven(&self) {
+        let leaves = self.leaves.lock().expect("lock");
+        let mut checkpoints = self.checkpoints.lock().expect("lock").clone();
+        checkpoints.sort_by_key(|said| (said.last, said.first));
+        let epochs: BTreeSet<u64> = leaves.keys().map(|(epoch, _)| *epoch).collect();
+        for epoch in epochs {
+            let mut walk = Walk::new(epoch);
+            let mut records = leaves.range((epoch, 0)..=(epoch, u64::MAX)).peekable();
+            for said in checkpoints.iter().filter(|said| said.epoch == epoch) {
+                while let Some(((_, sequence), leaf)) = records.next_if(|((_, at), _)| *at <= said.last) {
+                    walk.record(*sequence, *leaf);
+                }
+                walk.checkpoint(said, true);
+            }
+            let verdict = walk.end(0);
+            assert_eq!(
+                (verdict.unproven, verdict.problems),
+                (0, Vec::new()),
+                "epoch {epoch}"
+            );
         }
     }
 
@@ -114,6 +161,7 @@ async fn bed(cut_after: usize) -> Bed {
         channel: connect::channel(control_plane, None, EdgeToken::of(None)).expect("channel"),
         audit: audit.clone(),
         reader,
+        signer: Arc::new(EdgeSigner::keep(folder.path(), Arc::from("edge-1")).expect("key")),
     };
     Bed {
         _folder: folder,
@@ -161,7 +209,8 @@ async fn every_record_arrives_and_then_nothing_is_left_in_the_folder() {
     assert_eq!(left.expect("a task").expect("no panic"), 0);
     assert_eq!(store.requests(), (0..=2000).collect());
     let files = std::fs::read_dir(_folder.path()).expect("folder").count();
-    assert_eq!(files, 1, "only the lock");
+    assert_eq!(files, 2, "only the lock and the key");
+    store.proven();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,4 +234,5 @@ async fn a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing() {
         *store.sent_again.lock().expect("lock") > 0,
         "the cuts made no difference"
     );
+    store.proven();
 }

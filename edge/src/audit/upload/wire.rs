@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{IntoStreamingRequest as _, Status, Streaming, client::Grpc, codec::CompressionEncoding};
 use tonic_prost::ProstCodec;
-use turnpike_proto::audit::v1::Acknowledgement;
+use turnpike_proto::audit::v1::{Acknowledgement, Seal};
 
 use crate::connect::ControlPlane;
 
@@ -26,6 +26,8 @@ pub(super) struct Batch {
     pub(super) first: u64,
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub(super) records: Vec<Bytes>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) seal: Option<Seal>,
 }
 
 /// Sends the batches and gives what the control plane answers.
@@ -59,17 +61,21 @@ mod tests {
             edge: "edge-1".to_owned(),
             epoch: 3,
             first: 41,
-            records: vec![record("a"), v1::Record::default(), record("b")],
+            records: [record("a"), v1::Record::default(), record("b")]
+                .map(|record| record.encode_to_vec())
+                .into(),
+            seal: Some(Seal {
+                before: vec![1; 32],
+                time_us: 9,
+                ..Seal::default()
+            }),
         };
         let sent = Batch {
             edge: "edge-1".to_owned(),
             epoch: 3,
             first: 41,
-            records: expected
-                .records
-                .iter()
-                .map(|record| record.encode_to_vec().into())
-                .collect(),
+            records: expected.records.iter().cloned().map(Into::into).collect(),
+            seal: expected.seal.clone(),
         };
         assert_eq!(
             v1::Batch::decode(sent.encode_to_vec().as_slice()).expect("a batch"),

@@ -1,0 +1,205 @@
+//! The audit out of the control plane, page by page: as lines of JSON, as CSV, and as it comes in.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io::Write as _,
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use turnpike_proto::admin::{
+    record_bytes,
+    v1::{AuditEntry, ListAuditRequest, Page, ProveAuditRequest, audit_service_client::AuditServiceClient},
+};
+
+use super::{
+    Filter,
+    proof::{self, Line},
+    view::AuditView,
+};
+use crate::{
+    connect::Service,
+    failure::Failure,
+    moment,
+    output::csv_lines,
+    session::{Outcome, Session},
+};
+
+/// Entries of one question.
+const PART: u32 = 1000;
+/// How often what is new is asked for.
+const EVERY: Duration = Duration::from_secs(1);
+/// How late an entry may come and still be shown, in microseconds: an edge sends them within a second where it can.
+const LATE: i64 = 120_000_000;
+/// The entries that are remembered as shown.
+const REMEMBERED: usize = 100_000;
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct Export {
+    #[command(flatten)]
+    filter: Box<Filter>,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Shape::Jsonl)]
+    format: Shape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// A line of JSON for each request, with the bytes that its edge signed
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct Tail {
+    #[command(flatten)]
+    filter: Box<Filter>,
+    /// Go on with what comes in, until it is interrupted
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// A row with what its edge signed.
+#[derive(Serialize)]
+struct Exported {
+    #[serde(flatten)]
+    view: AuditView,
+    /// In hexadecimal digits.
+    record: String,
+}
+
+impl Export {
+    pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
+        let Self { filter, format } = self;
+        let (mut left, request) = (filter.limit.unwrap_or(u32::MAX), filter.request(moment::now()));
+        let mut client = AuditServiceClient::new(session.service());
+        let (mut after, mut first) = (String::new(), true);
+        while left > 0 {
+            let page = Page {
+                size: left.min(PART),
+                after,
+            };
+            let (entries, next) = ask(&mut client, &request, page).await?;
+            left = left.saturating_sub(u32::try_from(entries.len()).unwrap_or(u32::MAX));
+            print(&written(format, entries, first)?)?;
+            if next.is_empty() {
+                break;
+            }
+            (after, first) = (next, false);
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn written(format: Shape, entries: Vec<AuditEntry>, first: bool) -> Result<String, Failure> {
+    if format == Shape::Csv {
+        let views: Vec<AuditView> = entries.into_iter().map(Into::into).collect();
+        return csv_lines(&AuditView::from(AuditEntry::default()), &views, first);
+    }
+    let mut lines = String::new();
+    for entry in entries {
+        let record = proof::written(&record_bytes(&entry));
+        let view = entry.into();
+        lines.push_str(&json(&Exported { view, record })?);
+    }
+    Ok(lines)
+}
+
+fn json(line: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string(line).map_err(|error| Failure::local(error.to_string()))?;
+    Ok(text + "\n")
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Failure::local(format!("cannot write: {error}")))
+}
+
+async fn ask(
+    client: &mut AuditServiceClient<Service>,
+    request: &ListAuditRequest,
+    page: Page,
+) -> Result<(Vec<AuditEntry>, String), Failure> {
+    let request = ListAuditRequest {
+        page: Some(page),
+        ..request.clone()
+    };
+    let part = client.list(request).await?.into_inner();
+    Ok((part.entries, part.next))
+}
+
+/// Writes what a third party needs to hold exported rows to what edges signed.
+pub(super) async fn prove(session: &Session) -> Result<Outcome, Failure> {
+    let mut client = AuditServiceClient::new(session.service());
+    let mut parts = client.prove(ProveAuditRequest {}).await?.into_inner();
+    while let Some(part) = parts.message().await? {
+        print(&json(&Line::try_from(part)?)?)?;
+    }
+    Ok(Outcome::Done)
+}
+
+impl Tail {
+    /// The newest last, as lines of JSON.
+    pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
+        let Self { filter, follow } = self;
+        let (limit, mut request) = (filter.limit.unwrap_or(10), filter.request(moment::now()));
+        let mut client = AuditServiceClient::new(session.service());
+        let page = |size| Page {
+            size,
+            after: String::new(),
+        };
+        let (entries, _) = ask(&mut client, &request, page(limit.min(PART))).await?;
+        let mut shown = Shown::default();
+        shown.show(entries)?;
+        let began = moment::now();
+        if !follow {
+            return Ok(Outcome::Done);
+        }
+        loop {
+            tokio::time::sleep(EVERY).await;
+            // What was made before it began is shown only where it was among the newest.
+            request.since_us = Some(began.max(moment::now().saturating_sub(LATE)));
+            let (mut fresh, mut after) = (Vec::new(), String::new());
+            loop {
+                let size = PART;
+                let (entries, next) = ask(&mut client, &request, Page { size, after }).await?;
+                fresh.extend(entries);
+                if next.is_empty() {
+                    break;
+                }
+                after = next;
+            }
+            shown.show(fresh)?;
+        }
+    }
+}
+
+/// Which entries were shown, so that none is twice: late ones come among those that were.
+#[derive(Default)]
+struct Shown {
+    known: BTreeSet<(String, u64, u64)>,
+    order: VecDeque<(String, u64, u64)>,
+}
+
+impl Shown {
+    /// Newest first comes in, newest last goes out.
+    fn show(&mut self, entries: Vec<AuditEntry>) -> Result<(), Failure> {
+        for entry in entries.into_iter().rev() {
+            let id = (entry.edge.clone(), entry.epoch, entry.sequence);
+            if !self.known.insert(id.clone()) {
+                continue;
+            }
+            self.order.push_back(id);
+            if self.order.len() > REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.known.remove(&oldest);
+            }
+            print(&json(&AuditView::from(entry))?)?;
+        }
+        Ok(())
+    }
+}

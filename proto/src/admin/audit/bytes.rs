@@ -1,0 +1,121 @@
+//! From an entry of the audit back to the bytes that its edge wrote, so that whoever has entries can hold them to what the
+//! edge signed.
+
+use prost::Message as _;
+
+use super::v1;
+use crate::audit::v1::{Ending, Outcome, Record};
+
+/// The record's bytes. Not those of a record in which a database had to replace something.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one line for each field of the record, twice"
+)]
+pub fn record_bytes(entry: &v1::AuditEntry) -> Vec<u8> {
+    let v1::AuditEntry {
+        edge: _,
+        epoch: _,
+        sequence: _,
+        outcome,
+        ending,
+        time_us,
+        request_id,
+        decision_id,
+        trace_id,
+        tenant,
+        principal,
+        credential,
+        auth_method,
+        route,
+        action,
+        model_requested,
+        model_served,
+        fallback_from,
+        provider,
+        environment,
+        reason,
+        grants,
+        status,
+        upstream_status,
+        latency_us,
+        first_token_us,
+        input_tokens,
+        output_tokens,
+        cached_tokens,
+        reasoning_tokens,
+        streamed,
+        client,
+        user_agent,
+        metadata,
+        region,
+        position,
+        issuer,
+        claim,
+        groups,
+        groups_cut,
+        token_id,
+        subject,
+        resource,
+        team,
+        cost_nanos,
+        saved_nanos,
+    } = entry.clone();
+    let outcome = match outcome.as_str() {
+        "allowed" => Outcome::Allowed,
+        "refused" => Outcome::Refused,
+        _ => Outcome::Unspecified,
+    };
+    let ending = match ending.as_str() {
+        "complete" => Ending::Complete,
+        "client_gone" => Ending::ClientGone,
+        "upstream_broke" => Ending::UpstreamBroke,
+        "drained" => Ending::Drained,
+        _ => Ending::Unspecified,
+    };
+    let record = Record {
+        outcome: outcome.into(),
+        ending: ending.into(),
+        time_us,
+        request_id,
+        decision_id,
+        trace_id,
+        tenant,
+        principal,
+        credential,
+        auth_method,
+        route,
+        action,
+        model_requested,
+        model_served,
+        fallback_from,
+        provider,
+        environment,
+        reason,
+        grants,
+        status,
+        upstream_status,
+        latency_us,
+        first_token_us,
+        input_tokens,
+        output_tokens,
+        cached_tokens,
+        reasoning_tokens,
+        streamed,
+        client,
+        user_agent,
+        metadata,
+        region,
+        position,
+        issuer,
+        claim,
+        groups,
+        groups_cut,
+        token_id,
+        subject,
+        resource,
+        team,
+        cost_nanos,
+        saved_nanos,
+    };
+    record.encode_to_vec()
+}
