@@ -50,9 +50,13 @@ fn id(number: usize) -> Id {
 }
 
 fn fold(snapshot: &mut Snapshot, event: &Event) {
+    fold_in(snapshot, "acme", event);
+}
+
+fn fold_in(snapshot: &mut Snapshot, tenant: &str, event: &Event) {
     let origin = Origin {
         time: NOW,
-        tenant: "acme".parse().unwrap(),
+        tenant: tenant.parse().unwrap(),
         actor: "system".into(),
         correlation: "bench".into(),
     };
@@ -65,7 +69,14 @@ fn fold(snapshot: &mut Snapshot, event: &Event) {
 /// The first [`KEYS`] credentials are alive, as many after them revoked.
 fn snapshot(peppers: &Peppers) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    fold(&mut snapshot, &Event::TenantCreated(TenantSettings::default()));
+    // The operators' tenant is in every installation.
+    for tenant in ["platform", "acme"] {
+        fold_in(
+            &mut snapshot,
+            tenant,
+            &Event::TenantCreated(TenantSettings::default()),
+        );
+    }
     let account = Event::AccountCreated {
         principal: OWNER.parse().unwrap(),
         profile: AccountProfile::default(),

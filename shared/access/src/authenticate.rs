@@ -1,12 +1,15 @@
 //! From a presented key to who calls.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+};
 
 use crate::{
     credential::{Credential, CredentialStatus, KeyKind, PresentedKey, Scope},
     digest::{KeyDigest, Peppers, Proof},
     grant::{AuthMethod, Circumstances},
-    id::{Name, Principal, Timestamp},
+    id::{Id, Name, Principal, Timestamp},
     pattern::Tags,
     snapshot::{HeldAccount, HeldCredential, Snapshot, Tenant},
     table::prefetch,
@@ -129,20 +132,28 @@ pub struct Unauthenticated<'s> {
     pub credential: Option<&'s Credential>,
 }
 
-/// Finds out who presents a key. The same digests are made and as many compared before anything is judged, whatever is
-/// wrong with the key: for an unknown id, and for a version before that there is not, against a digest of nothing. So
-/// the answer's time tells nothing but, to whoever can time single reads of memory, whether the id exists, which is
-/// public.
+const NOTHING: KeyDigest = KeyDigest {
+    pepper: 0,
+    mac: [0; 32],
+};
+
+/// Stands for a credential that there is not, so that an unknown id takes the way of a known one.
+static NOBODY: LazyLock<Credential> = LazyLock::new(|| {
+    let owner = Principal::User(Name::platform());
+    let made = (Timestamp::from_micros(0), Arc::from("nobody"));
+    Credential::new(Id::from_random(0), Name::platform(), owner, NOTHING, made)
+});
+
+/// Finds out who presents a key. The same digests are made, as many compared and the same looked up before anything is
+/// judged, whatever is wrong with the key: for an unknown id, and for a version before that there is not, against a
+/// digest of nothing. So the answer's time tells nothing but, to whoever can time single reads of memory, whether the id
+/// exists, which is public.
 pub fn authenticate<'s>(
     snapshot: &'s Snapshot,
     key: &PresentedKey<'_>,
     peppers: &Peppers,
     now: Timestamp,
 ) -> Result<Caller<'s>, Unauthenticated<'s>> {
-    const NOTHING: KeyDigest = KeyDigest {
-        pepper: 0,
-        mac: [0; 32],
-    };
     let anonymous = |failure| Unauthenticated {
         failure,
         credential: None,
@@ -163,14 +174,16 @@ pub fn authenticate<'s>(
         }
     }
     let proofs = peppers.prove_further(key, proof);
-    let held = found.map(|held| held.whole().as_ref());
+    let credential = found.map_or(&*NOBODY, |held| held.whole().as_ref());
     // Looked up for right and wrong secrets alike.
-    let owner = held.and_then(|held| Owner::of(snapshot, held));
-    let previous = held.and_then(|held| held.previous.as_deref());
-    let genuine = proofs.hold(held.map_or(&NOTHING, |held| &held.digest));
+    let owner = Owner::of(snapshot, credential);
+    let previous = credential.previous.as_deref();
+    let genuine = proofs.hold(&credential.digest);
     let was_genuine = proofs.hold(previous.map_or(&NOTHING, |previous| &previous.digest));
     let overlap = previous.is_some_and(|previous| now < previous.until);
-    let credential = held.ok_or(anonymous(AuthFailure::Unknown))?;
+    if found.is_none() {
+        return Err(anonymous(AuthFailure::Unknown));
+    }
     if !(genuine | (was_genuine & overlap)) {
         return Err(anonymous(AuthFailure::WrongSecret));
     }
@@ -234,6 +247,8 @@ struct Owner<'s> {
 
 impl<'s> Owner<'s> {
     fn of(snapshot: &'s Snapshot, credential: &Credential) -> Option<Self> {
+        #[cfg(test)]
+        crate::digest::counted::lookup();
         let tenant = snapshot.tenants.get(&credential.tenant)?;
         let account = tenant.account(&credential.owner).map(Arc::as_ref);
         Some(Self {

@@ -123,7 +123,8 @@ impl Proofs {
     }
 }
 
-/// How often a test's thread has made a digest and compared one: the work that the time of an answer could tell of.
+/// How often a test's thread has made a digest, compared one, and looked an owner up: what the time of an answer could
+/// tell of.
 #[cfg(test)]
 pub(crate) mod counted {
     use std::cell::Cell;
@@ -131,6 +132,7 @@ pub(crate) mod counted {
     thread_local! {
         static DIGESTS: Cell<u32> = const { Cell::new(0) };
         static COMPARISONS: Cell<u32> = const { Cell::new(0) };
+        static LOOKUPS: Cell<u32> = const { Cell::new(0) };
     }
 
     pub(super) fn digest() {
@@ -141,9 +143,13 @@ pub(crate) mod counted {
         COMPARISONS.set(COMPARISONS.get() + 1);
     }
 
-    /// Digests and comparisons since this was last asked.
-    pub(crate) fn take() -> (u32, u32) {
-        (DIGESTS.take(), COMPARISONS.take())
+    pub(crate) fn lookup() {
+        LOOKUPS.set(LOOKUPS.get() + 1);
+    }
+
+    /// Digests, comparisons and lookups since this was last asked.
+    pub(crate) fn take() -> [u32; 3] {
+        [DIGESTS.take(), COMPARISONS.take(), LOOKUPS.take()]
     }
 }
 
