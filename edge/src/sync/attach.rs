@@ -28,7 +28,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// How long the last report may take at shutdown.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Reports whose answer may still come. Beyond it the oldest are forgotten: a later answer says more.
+/// Reports whose answer may still come. Beyond it new ones are not noted: an answer to them is taken for one to the last that was.
 const ASKED: usize = 64;
 
 /// A notice, and for when it is an answer.
@@ -39,33 +39,31 @@ pub(super) struct Told {
     pub(super) asked: Option<Moment>,
 }
 
-/// When each report of a stream was sent.
+/// When reports of a stream were sent.
 #[derive(Debug, Default)]
 struct Asked {
     last: u64,
     sent: VecDeque<(u64, Moment)>,
+    /// When the newest report was sent, of those noted, that was answered.
+    answered: Option<Moment>,
 }
 
 impl Asked {
     /// The number of a report that is sent now.
     fn next(&mut self) -> u64 {
         self.last += 1;
-        if self.sent.len() == ASKED {
-            self.sent.pop_front();
+        if self.sent.len() < ASKED {
+            self.sent.push_back((self.last, Moment::now()));
         }
-        self.sent.push_back((self.last, Moment::now()));
         self.last
     }
 
-    /// When the report of this number was sent. Those before it will not be asked about.
+    /// When the report of this number was sent, or the last before it that was noted.
     fn sent(&mut self, number: u64) -> Option<Moment> {
-        while self.sent.front().is_some_and(|(earlier, _)| *earlier < number) {
-            self.sent.pop_front();
+        while let Some((_, moment)) = self.sent.pop_front_if(|(noted, _)| *noted <= number) {
+            self.answered = Some(moment);
         }
-        self.sent
-            .front()
-            .filter(|(found, _)| *found == number)
-            .map(|(_, moment)| *moment)
+        self.answered
     }
 }
 
@@ -225,23 +223,23 @@ mod tests {
         let mut asked = Asked::default();
         let numbers: Vec<_> = (0..3).map(|_| asked.next()).collect();
         assert_eq!(numbers, [1, 2, 3]);
-        let second = asked.sent.get(1).map(|(_, moment)| *moment).unwrap();
-        assert_eq!(format!("{:?}", asked.sent(2)), format!("{:?}", Some(second)));
-        assert!(asked.sent(2).is_some(), "said again");
-        assert!(
-            asked.sent(1).is_none() && asked.sent(0).is_none(),
-            "older ones are settled"
-        );
-        assert!(asked.sent(4).is_none(), "nobody asked");
+        let [first, second] = [0, 1].map(|index| format!("{:?}", Some(asked.sent[index].1)));
+        assert!(asked.sent(0).is_none(), "nothing is answered yet");
+        assert_eq!(format!("{:?}", asked.sent(1)), first);
+        assert_eq!(format!("{:?}", asked.sent(2)), second);
+        assert_eq!(format!("{:?}", asked.sent(2)), second, "said again");
     }
 
     #[test]
-    fn questions_that_nobody_answers_do_not_pile_up() {
+    fn questions_that_nobody_answers_do_not_pile_up_and_an_answer_counts_from_the_last_that_was_noted() {
         let mut asked = Asked::default();
         for _ in 0..ASKED * 3 {
             asked.next();
         }
         assert_eq!(asked.sent.len(), ASKED);
-        assert!(asked.sent(asked.last).is_some());
+        let noted = format!("{:?}", asked.sent.back().map(|(_, moment)| *moment));
+        assert_eq!(format!("{:?}", asked.sent(asked.last)), noted);
+        asked.next();
+        assert_eq!(asked.sent.len(), 1, "there is room again");
     }
 }

@@ -19,7 +19,7 @@ use crate::{edges::Edges, projection::Projection, rpc::wire, signing::Signing};
 const EVERY: Duration = Duration::from_secs(1);
 /// Changes of the head within so long share one notice.
 const COALESCE: Duration = Duration::from_millis(20);
-/// Reports that wait for the store to be asked. Beyond it the oldest are forgotten: a later one says more.
+/// Reports that wait for the store to be asked. Beyond it new ones are not noted: those that are will be answered.
 const HEARD: usize = 64;
 
 /// One attached edge. An edge that goes without a goodbye is not departed: it becomes silent by not being heard.
@@ -44,10 +44,9 @@ struct Heard {
 
 impl Heard {
     fn hear(&mut self, number: u64, now: Instant) {
-        if self.waiting.len() == HEARD {
-            self.waiting.pop_front();
+        if self.waiting.len() < HEARD {
+            self.waiting.push_back((number, now));
         }
-        self.waiting.push_back((number, now));
     }
 
     /// The newest report that had come by then.
