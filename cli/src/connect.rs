@@ -28,6 +28,8 @@ pub struct Target {
     pub token: Option<Secret>,
     /// For operators: another tenant than the key's own.
     pub tenant: Option<String>,
+    /// Names the one change that is asked for.
+    pub idempotency_key: Option<String>,
     /// Certificates to trust besides the system's, PEM.
     pub ca_file: Option<PathBuf>,
     /// How long one call may take.
@@ -37,7 +39,11 @@ pub struct Target {
 impl Target {
     /// Connects. Fails at once where nobody listens.
     pub async fn connect(&self) -> Result<Service, Failure> {
-        let identity = Identity::new(self.token.as_ref().map(Secret::expose), self.tenant.as_deref())?;
+        let identity = Identity::new(
+            self.token.as_ref().map(Secret::expose),
+            self.tenant.as_deref(),
+            self.idempotency_key.as_deref(),
+        )?;
         let channel = self
             .endpoint()?
             .connect()
@@ -81,10 +87,11 @@ impl Target {
 pub struct Identity {
     authorization: Option<MetadataValue<Ascii>>,
     tenant: Option<MetadataValue<Ascii>>,
+    idempotency_key: Option<MetadataValue<Ascii>>,
 }
 
 impl Identity {
-    fn new(token: Option<&str>, tenant: Option<&str>) -> Result<Self, Failure> {
+    fn new(token: Option<&str>, tenant: Option<&str>, key: Option<&str>) -> Result<Self, Failure> {
         let readable = |what: &str, text: String| {
             text.parse::<MetadataValue<Ascii>>()
                 .map_err(|_| Failure::local(format!("{what} holds characters that no header may hold")))
@@ -100,9 +107,11 @@ impl Identity {
         let tenant = tenant
             .map(|tenant| readable("the tenant's name", tenant.to_owned()))
             .transpose()?;
+        let idempotency_key = key.map(|key| readable("the idempotency key", key.to_owned()));
         Ok(Self {
             authorization,
             tenant,
+            idempotency_key: idempotency_key.transpose()?,
         })
     }
 }
@@ -116,6 +125,9 @@ impl Interceptor for Identity {
         if let Some(value) = &self.tenant {
             metadata.insert("x-turnpike-tenant", value.clone());
         }
+        if let Some(value) = &self.idempotency_key {
+            metadata.insert("x-turnpike-idempotency-key", value.clone());
+        }
         Ok(request)
     }
 }
@@ -126,18 +138,20 @@ mod tests {
 
     #[test]
     fn every_call_carries_the_key_and_the_tenant() {
-        let mut identity = Identity::new(Some("tp_pat_x"), Some("dev")).unwrap();
+        let mut identity = Identity::new(Some("tp_pat_x"), Some("dev"), Some("key-00001")).unwrap();
         let request = identity.call(Request::new(())).unwrap();
         assert_eq!(
             request.metadata().get("authorization").unwrap(),
             "Bearer tp_pat_x"
         );
         assert_eq!(request.metadata().get("x-turnpike-tenant").unwrap(), "dev");
+        let key = request.metadata().get("x-turnpike-idempotency-key");
+        assert_eq!(key.unwrap(), "key-00001");
     }
 
     #[test]
     fn an_empty_variable_is_as_good_as_none() {
-        let mut identity = Identity::new(Some(""), Some("")).unwrap();
+        let mut identity = Identity::new(Some(""), Some(""), None).unwrap();
         assert!(identity.call(Request::new(())).unwrap().metadata().is_empty());
     }
 
@@ -147,6 +161,7 @@ mod tests {
             url: "http://127.0.0.1:1".to_owned(),
             token: None,
             tenant: None,
+            idempotency_key: None,
             ca_file: None,
             timeout: Duration::from_secs(5),
         };

@@ -27,6 +27,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the change that was asked for is made all the same: it was asked for before, under the same idempotency key.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.metadata().contains_key("x-turnpike-done-at"))
+    }
+
     /// A failure on this side.
     pub fn local(text: impl Into<String>) -> Self {
         Self::Local(text.into())

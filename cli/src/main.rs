@@ -16,6 +16,7 @@ async fn main() -> ExitCode {
             complain(&failure.to_string());
             match failure {
                 Failure::Usage(_) => ExitCode::from(2),
+                failure if failure.is_done() => ExitCode::SUCCESS,
                 _ => ExitCode::FAILURE,
             }
         }

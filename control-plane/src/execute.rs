@@ -22,6 +22,7 @@ use crate::projection::Projection;
 
 mod commit;
 pub(crate) mod judge;
+pub(crate) mod recent;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -80,8 +81,14 @@ pub enum ExecuteError {
     #[error("{0}")]
     Unavailable(String),
     /// The store went away while committing: the change may or may not have happened.
-    #[error("it is not known whether the change was made: {0}; look before you try again")]
+    #[error(
+        "it is not known whether the change was made: {0}; ask again with the same idempotency key, or look before you try \
+         again"
+    )]
     OutcomeUnknown(String),
+    /// It was made before, under the same idempotency key. Nothing changed now.
+    #[error("it was done already, at position {0}, when it was asked for with this idempotency key before")]
+    AlreadyDone(Position),
     /// Too many requests are waiting. Nothing changed; try again later.
     #[error("too many changes are waiting; try again in a moment")]
     Overloaded,

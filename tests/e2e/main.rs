@@ -18,6 +18,8 @@ mod decoys;
 mod dev;
 mod edge;
 mod grpc;
+mod hostile_bus;
+mod idempotency;
 mod identity;
 mod issuers;
 mod just_in_time;

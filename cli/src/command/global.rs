@@ -44,6 +44,10 @@ pub(super) struct Global {
     /// For operators: act in this tenant. Absent: the key's own
     #[arg(long, global = true, env = "TURNPIKE_TENANT", value_name = "TENANT")]
     tenant: Option<String>,
+    /// Names the one change that the command makes, in 8 to 64 letters, digits, '-', '_' and '.': asked for again with the same
+    /// one, it is not made again. Absent: it is
+    #[arg(long, global = true, value_name = "TEXT")]
+    idempotency_key: Option<String>,
     /// PEM file of certificates to trust besides the system's. Absent: the system's only
     #[arg(long, global = true, env = "TURNPIKE_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -84,6 +88,7 @@ impl Global {
             control_plane,
             token,
             tenant,
+            idempotency_key,
             ca_file,
             output,
             timeout,
@@ -96,6 +101,7 @@ impl Global {
             url: control_plane,
             token,
             tenant,
+            idempotency_key,
             ca_file,
             timeout: timeout + MARGIN,
         };

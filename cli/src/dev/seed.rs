@@ -81,6 +81,7 @@ async fn connect(address: SocketAddr, key: Option<&str>, tenant: Option<&str>) -
         url: format!("http://{address}"),
         token: key.map(Secret::new),
         tenant: tenant.map(str::to_owned),
+        idempotency_key: None,
         ca_file: None,
         timeout: TIMEOUT,
     };

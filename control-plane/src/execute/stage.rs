@@ -13,7 +13,14 @@ use turnpike_access::{
     snapshot::Snapshot,
 };
 
-use super::{ExecuteError, Executed, Request, Work, judge::judge};
+use super::{
+    ExecuteError, Executed, Request, Work,
+    judge::judge,
+    recent::{Known, Recent},
+};
+
+/// Why a change under an idempotency key is not made yet.
+const STARTING: &str = "the log is being looked through for idempotency keys; try again in a moment";
 
 /// A group of requests on top of a committed state.
 pub(super) struct Stage {
@@ -48,7 +55,12 @@ impl Stage {
     }
 
     /// Adds a request: all of it, or on an error nothing.
-    pub(super) fn take(&mut self, request: &Request, now: Timestamp) -> Result<Executed, ExecuteError> {
+    pub(super) fn take(
+        &mut self,
+        request: &Request,
+        recent: &Recent,
+        now: Timestamp,
+    ) -> Result<Executed, ExecuteError> {
         if request.correlation.contains('\0') {
             // No database keeps it, and one such text would fail the whole group.
             return Err(Refusal::Invalid("the correlation id holds a NUL character".to_owned()).into());
@@ -61,6 +73,11 @@ impl Stage {
         };
         for command in commands {
             let actor = judge(&next, &request.authority, &request.tenant, &command, now)?;
+            match recent.known(&request.tenant, &actor, &request.correlation, &self.events) {
+                Known::New => {}
+                Known::Made(position) => return Err(ExecuteError::AlreadyDone(position)),
+                Known::NotYet => return Err(ExecuteError::Unavailable(STARTING.to_owned())),
+            }
             let origin = Origin {
                 time: now,
                 tenant: request.tenant.clone(),

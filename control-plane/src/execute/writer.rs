@@ -15,6 +15,7 @@ use turnpike_runtime::{clock, readiness::Condition};
 use super::{
     ExecuteError, Executed, Executor, Request,
     commit::{Outcome, commit},
+    recent::Recent,
     stage::Stage,
 };
 use crate::{
@@ -47,6 +48,7 @@ pub(crate) struct Writer {
     store: Arc<dyn EventStore>,
     projection: Arc<Projection>,
     waiting: mpsc::Receiver<Request>,
+    recent: Recent,
 }
 
 impl Writer {
@@ -57,6 +59,7 @@ impl Writer {
             store,
             projection,
             waiting,
+            recent: Recent::default(),
         };
         (executor, writer)
     }
@@ -68,6 +71,8 @@ impl Writer {
         let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut group = Vec::with_capacity(GROUP_LIMIT);
+        // Before anything is asked for: what was made under which key is known from then on.
+        self.follow(&condition).await;
         loop {
             tokio::select! {
                 taken = self.waiting.recv_many(&mut group, GROUP_LIMIT) => match taken {
@@ -90,17 +95,21 @@ impl Writer {
     }
 
     /// Carries a group out and answers it. A lost race for the log is run again on the newer state.
-    async fn carry_out(&self, mut group: Vec<Request>) {
+    async fn carry_out(&mut self, mut group: Vec<Request>) {
         let deadline = Instant::now() + PATIENCE;
         // Whoever went away before the work began has not been told anything, and need not be served.
         group.retain(|request| !request.answer.is_closed());
         loop {
             let mut stage = Stage::on(&self.projection.snapshot());
             let now = clock::now();
-            let results: Vec<_> = group.iter().map(|request| stage.take(request, now)).collect();
+            let results: Vec<_> = group
+                .iter()
+                .map(|request| stage.take(request, &self.recent, now))
+                .collect();
             match commit(self.store.as_ref(), &stage, deadline).await {
                 Outcome::Committed => {
                     if !stage.events().is_empty() {
+                        self.recent.follow(stage.events());
                         self.projection.publish(Arc::new(stage.into_state()));
                     }
                     return answer(group, results);
@@ -121,7 +130,7 @@ impl Writer {
     }
 
     /// Takes in what others committed; what cannot be taken in now is tried again at the next poll.
-    async fn follow(&self, condition: &Condition) {
+    async fn follow(&mut self, condition: &Condition) {
         match self.catch_up().await {
             Ok(()) => condition.ready(),
             Err(error) => condition.waiting(error.to_string()),
@@ -129,7 +138,7 @@ impl Writer {
     }
 
     /// After a conflict: takes in what came first, so that the group can be judged again.
-    async fn catch_up_past(&self, stage: &Stage, deadline: Instant) -> Result<(), ExecuteError> {
+    async fn catch_up_past(&mut self, stage: &Stage, deadline: Instant) -> Result<(), ExecuteError> {
         let failed = |error: CatchUpError| ExecuteError::Unavailable(error.to_string());
         self.catch_up().await.map_err(failed)?;
         if self.projection.position() <= stage.base().position {
@@ -143,7 +152,9 @@ impl Writer {
         Ok(())
     }
 
-    async fn catch_up(&self) -> Result<(), CatchUpError> {
+    async fn catch_up(&mut self) -> Result<(), CatchUpError> {
+        let position = self.projection.position();
+        self.recent.look_back(self.store.as_ref(), position).await?;
         loop {
             let mut state = self.projection.snapshot().as_ref().clone();
             let asked = Instant::now();
@@ -153,6 +164,8 @@ impl Writer {
                 return Ok(());
             }
             let folded = events.iter().try_for_each(|event| state.fold(event));
+            self.recent
+                .follow(events.iter().filter(|event| event.position <= state.position()));
             // What could be folded is committed, whatever comes after it.
             self.projection.publish(Arc::new(state));
             folded?;

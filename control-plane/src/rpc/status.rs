@@ -10,6 +10,9 @@ use turnpike_runtime::keyring::SealError;
 
 use crate::{execute::ExecuteError, history::HistoryError, store::StoreError, token_key::TokenKeyError};
 
+/// Where a change stands that was made before under the same idempotency key.
+const DONE_AT: &str = "x-turnpike-done-at";
+
 /// Why a call is not answered as it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -93,6 +96,7 @@ fn execute_code(error: &ExecuteError) -> Code {
         ExecuteError::Forbidden { .. } | ExecuteError::NotTheirs(_) => Code::PermissionDenied,
         ExecuteError::Unavailable(_) => Code::Unavailable,
         ExecuteError::OutcomeUnknown(_) => Code::Unknown,
+        ExecuteError::AlreadyDone(_) => Code::AlreadyExists,
         ExecuteError::Overloaded => Code::ResourceExhausted,
     }
 }
@@ -122,7 +126,11 @@ impl From<Failure> for Status {
             }
             _ => failure.to_string(),
         };
-        Self::new(code, text)
+        let mut status = Self::new(code, text);
+        if let Failure::Execute(ExecuteError::AlreadyDone(position)) = failure {
+            status.metadata_mut().insert(DONE_AT, position.get().into());
+        }
+        status
     }
 }
 

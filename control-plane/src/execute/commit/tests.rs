@@ -19,7 +19,7 @@ use turnpike_access::{
 
 use super::{Outcome, commit};
 use crate::{
-    execute::{Authority, Request, stage::Stage},
+    execute::{Authority, Request, recent::Recent, stage::Stage},
     fixture::{Core, create_team, name},
     store::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, StoredReceipt, Watch},
 };
@@ -148,7 +148,9 @@ fn stage_with_team(core: &Core) -> Stage {
         answer: tokio::sync::oneshot::channel().0,
     };
     let mut stage = Stage::on(&core.snapshot());
-    stage.take(&request, Timestamp::from_micros(1)).unwrap();
+    stage
+        .take(&request, &Recent::default(), Timestamp::from_micros(1))
+        .unwrap();
     stage
 }
 

@@ -1,9 +1,9 @@
 //! A call from its admission to its receipt: who calls, what the method demands, how a change is made and awaited.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use tokio::time::Instant;
-use tonic::Request;
+use tonic::{Request, metadata::MetadataMap};
 use turnpike_access::{
     authenticate::Caller,
     command::{Command, Permission},
@@ -25,7 +25,7 @@ use super::{
     demand::{Demand, Reach},
 };
 use crate::{
-    execute::{ExecuteError, Planner, Work, judge},
+    execute::{ExecuteError, Planner, Work, judge, recent},
     history::Moment,
     receipt::Change,
     rpc::{
@@ -54,6 +54,26 @@ pub(super) struct Written {
     tenant: Name,
 }
 
+/// Names a change, so that asking for it again does not make it again.
+const IDEMPOTENCY_KEY: &str = "x-turnpike-idempotency-key";
+/// How long a key may be, in characters.
+const KEY_LENGTH: RangeInclusive<usize> = 8..=64;
+
+/// What joins the events of a call in the log: its idempotency key, or an id of its own.
+fn correlation(metadata: &MetadataMap, method: &str) -> Result<Arc<str>, Failure> {
+    let Some(value) = metadata.get(IDEMPOTENCY_KEY) else {
+        return Ok(Arc::from(random::id().as_str()));
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let key = value.to_str().ok().filter(|key| KEY_LENGTH.contains(&key.len()));
+    match key.filter(|key| key.bytes().all(plain)) {
+        Some(key) => Ok(recent::correlation(method, key)),
+        None => {
+            Err(ConversionError::new(IDEMPOTENCY_KEY, "has 8 to 64 letters, digits, '-', '_' and '.'").into())
+        }
+    }
+}
+
 /// A message as the domain means it.
 pub(super) fn read<T, M>(message: M) -> Result<T, Failure>
 where
@@ -73,7 +93,7 @@ impl Administration {
         let identity = Identity::new(&metadata, &snapshot, proof, now)?;
         let call = Call {
             on: self.clone(),
-            correlation: Arc::from(random::id().as_str()),
+            correlation: correlation(&metadata, demand.method)?,
             snapshot,
             identity,
             now,
