@@ -1,4 +1,4 @@
-//! The one connection to the control plane, shared by everything that talks to it.
+//! The connection to a control plane, shared by everything that talks to it.
 
 use std::{io, path::Path, time::Duration};
 
@@ -8,7 +8,11 @@ use tonic::{
     service::{Interceptor, interceptor::InterceptedService},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
-use turnpike_runtime::keyring::Keyring;
+use turnpike_runtime::{keyring::Keyring, random};
+
+mod failover;
+
+pub use failover::Failover;
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// A connection on which nothing comes back for so long is given up, so that a cut that nobody was told of shows.
@@ -26,7 +30,25 @@ pub enum Unconnectable {
 }
 
 /// The control plane, as this edge is known to it.
-pub type ControlPlane = InterceptedService<Channel, EdgeToken>;
+pub type ControlPlane = InterceptedService<Failover, EdgeToken>;
+
+/// Where the control planes are. All of them say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlPlanes {
+    /// One there must be.
+    pub first: http::Uri,
+    /// For when it does not answer.
+    pub others: Vec<http::Uri>,
+}
+
+impl From<http::Uri> for ControlPlanes {
+    fn from(first: http::Uri) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
+    }
+}
 
 /// Shows with every call that this edge holds the keyring.
 #[derive(Clone)]
@@ -53,15 +75,29 @@ impl Interceptor for EdgeToken {
     }
 }
 
-/// A channel that connects when first used and again whenever it breaks.
+/// A channel that connects when first used and again whenever it breaks, to the next control plane where one does not answer.
 ///
 /// # Errors
 /// Only what no waiting can make good.
 pub fn channel(
-    control_plane: http::Uri,
+    control_planes: ControlPlanes,
     authorities: Option<&Path>,
     token: EdgeToken,
 ) -> Result<ControlPlane, Unconnectable> {
+    let ControlPlanes { first, others } = control_planes;
+    let first = one(first, authorities)?;
+    let others: Vec<_> = others
+        .into_iter()
+        .map(|uri| one(uri, authorities))
+        .collect::<Result<_, _>>()?;
+    let begin = usize::from(u16::from_le_bytes(random::bytes()));
+    Ok(InterceptedService::new(
+        Failover::new(first, others, begin),
+        token,
+    ))
+}
+
+fn one(control_plane: http::Uri, authorities: Option<&Path>) -> Result<Channel, Unconnectable> {
     let secure = control_plane.scheme_str() == Some("https");
     let mut endpoint = Endpoint::from(control_plane)
         .connect_timeout(CONNECT)
@@ -78,5 +114,5 @@ pub fn channel(
         }
         endpoint = endpoint.tls_config(tls)?;
     }
-    Ok(InterceptedService::new(endpoint.connect_lazy(), token))
+    Ok(endpoint.connect_lazy())
 }

@@ -209,10 +209,10 @@ struct Ground {
 
 impl Ground {
     fn of(settings: &Settings) -> Result<Self, StartError> {
-        let control_plane = settings.control_plane()?;
+        let control_planes = settings.control_planes()?;
         let keyring = Arc::new(Keyring::parse(&settings.keyring)?);
         let token = EdgeToken::of(Some(&keyring));
-        let channel = connect::channel(control_plane, settings.ca_file.as_deref(), token)?;
+        let channel = connect::channel(control_planes, settings.ca_file.as_deref(), token)?;
         let secured = serving::tls(settings)?;
         let authorities = serving::authorities(settings)?;
         Ok(Self {

@@ -14,7 +14,7 @@ use turnpike_access::id::Name;
 use turnpike_runtime::{bus::nats::NatsSettings, secret::Secret, telemetry, token::KeysMaxAge};
 
 use self::limits::Limits;
-use crate::audit::WhenFull;
+use crate::{audit::WhenFull, connect::ControlPlanes};
 
 pub mod limits;
 pub mod name;
@@ -26,7 +26,8 @@ pub use size::ByteSize;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "turnpike-edge", version, about)]
 pub struct Settings {
-    /// Where the control plane's gRPC is: http:// or https://
+    /// Where the control plane's gRPC is: http:// or https://, or several of one installation, separated by commas: where one
+    /// does not answer, the next is asked
     #[arg(long, env = "TURNPIKE_CONTROL_PLANE", default_value = "http://127.0.0.1:7070")]
     pub control_plane: String,
 
@@ -148,18 +149,30 @@ pub enum InvalidSettings {
 }
 
 impl Settings {
-    /// The control plane's address, checked.
+    /// The control planes' addresses, checked.
     ///
     /// # Errors
-    /// It is no URL, or one without TLS to another machine that was not expressly allowed.
-    pub fn control_plane(&self) -> Result<http::Uri, InvalidSettings> {
-        let invalid = || InvalidSettings::ControlPlane(self.control_plane.clone());
-        let uri: http::Uri = self.control_plane.parse().map_err(|_| invalid())?;
+    /// One is no URL, or without TLS to another machine, which was not expressly allowed.
+    pub fn control_planes(&self) -> Result<ControlPlanes, InvalidSettings> {
+        let (first, others) = match self.control_plane.split_once(',') {
+            Some((first, others)) => (first, others.split(',').collect()),
+            None => (self.control_plane.as_str(), Vec::new()),
+        };
+        let others = others.into_iter().map(|text| self.control_plane(text));
+        Ok(ControlPlanes {
+            first: self.control_plane(first)?,
+            others: others.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn control_plane(&self, text: &str) -> Result<http::Uri, InvalidSettings> {
+        let invalid = || InvalidSettings::ControlPlane(text.to_owned());
+        let uri: http::Uri = text.trim().parse().map_err(|_| invalid())?;
         let host = uri.host().ok_or_else(invalid)?;
         match uri.scheme_str() {
             Some("https") => Ok(uri),
             Some("http") if self.allow_plaintext || is_loopback(host) => Ok(uri),
-            Some("http") => Err(InvalidSettings::Plaintext(self.control_plane.clone())),
+            Some("http") => Err(InvalidSettings::Plaintext(text.to_owned())),
             _ => Err(invalid()),
         }
     }

@@ -17,6 +17,7 @@ mod decisions;
 mod decoys;
 mod dev;
 mod edge;
+mod failover;
 mod grpc;
 mod hostile_bus;
 mod idempotency;

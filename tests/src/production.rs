@@ -79,6 +79,8 @@ pub struct Production {
     pub provider: SocketAddr,
     /// Where the control plane's operations are.
     pub operations: SocketAddr,
+    /// A further control plane, which edges that are started from now on may ask as well.
+    pub further: Option<SocketAddr>,
     plan: Plan,
     keyring: String,
     ground: Ground,
@@ -145,6 +147,7 @@ impl Production {
             database,
             provider,
             operations,
+            further: None,
             plan,
             keyring,
             ground,
@@ -181,10 +184,13 @@ impl Production {
                 command
                     .args(["--operations-listen", "127.0.0.1:0"])
                     .args(&self.plan.edge_flags);
-                command.args([
-                    "--control-plane",
-                    &format!("http://{}", self.to_control_plane.address),
-                ]);
+                let further = self.further.map(|address| format!(",http://{address}"));
+                let control_planes = format!(
+                    "http://{}{}",
+                    self.to_control_plane.address,
+                    further.unwrap_or_default()
+                );
+                command.args(["--control-plane", &control_planes]);
                 command
                     .env("TURNPIKE_NATS_URL", self.nats.url_by_way_of(self.to_nats.address))
                     .env("TURNPIKE_KEYRING", &self.keyring)
@@ -225,15 +231,28 @@ impl Production {
     }
 
     async fn bring_up(&mut self, until: &str) {
+        let started = launch::start_control_plane(self.folder.path(), &self.settings(), until).await;
+        let grpc;
+        (self.control_plane, grpc, self.operations) = started;
+        self.to_control_plane.connect(grpc);
+    }
+
+    /// Starts a further control plane on the same database and bus; says where it serves administration.
+    pub async fn start_further_control_plane(&mut self) -> Process {
+        let folder = self.folder.path().join("further");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let (process, grpc, _) =
+            launch::start_control_plane(&folder, &self.settings(), "the control plane serves").await;
+        self.further = Some(grpc);
+        process
+    }
+
+    fn settings(&self) -> Vec<(String, String)> {
         let places = (
             self.database.url_by_way_of(self.to_postgres.address),
             self.nats.url_by_way_of(self.to_nats.address),
         );
-        let settings = control_plane_settings(places, &self.keyring, &self.plan);
-        let started = launch::start_control_plane(self.folder.path(), &settings, until).await;
-        let grpc;
-        (self.control_plane, grpc, self.operations) = started;
-        self.to_control_plane.connect(grpc);
+        control_plane_settings(places, &self.keyring, &self.plan)
     }
 
     /// What seals secrets, and lets edges in.

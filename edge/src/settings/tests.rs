@@ -56,9 +56,12 @@ fn plaintext_to_another_machine_must_be_allowed_expressly() {
         ("http://control.example:7070", false),
         ("ftp://127.0.0.1", false),
         ("nonsense", false),
+        ("http://127.0.0.1:7070,https://control.example:7070", true),
+        ("https://control.example:7070, http://other.example:7070", false),
+        ("https://control.example:7070,", false),
     ] {
         assert_eq!(
-            parse(&["--control-plane", url]).control_plane().is_ok(),
+            parse(&["--control-plane", url]).control_planes().is_ok(),
             allowed,
             "{url}"
         );
@@ -68,7 +71,7 @@ fn plaintext_to_another_machine_must_be_allowed_expressly() {
         "http://control.example:7070",
         "--allow-plaintext",
     ];
-    assert!(parse(&url).control_plane().is_ok());
+    assert!(parse(&url).control_planes().is_ok());
 }
 
 #[test]

@@ -141,8 +141,12 @@ async fn bed(log: Vec<Recorded>, length: usize) -> Bed {
     let current = Arc::new(Current::default());
     let done = CancellationToken::new();
     let sync = Sync {
-        channel: connect::channel(control_plane.parse().expect("uri"), None, EdgeToken::of(None))
-            .expect("channel"),
+        channel: connect::channel(
+            control_plane.parse::<http::Uri>().expect("uri").into(),
+            None,
+            EdgeToken::of(None),
+        )
+        .expect("channel"),
         control_plane,
         bus: Some(Arc::new(bus.clone())),
         identity: Identity {

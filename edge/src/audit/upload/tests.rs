@@ -142,7 +142,7 @@ async fn bed(cut_after: usize) -> Bed {
     let Opened { audit, reader, .. } = Audit::open(&roomy, 1).expect("open");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
-    let control_plane = format!("http://{address}").parse().expect("uri");
+    let control_plane: http::Uri = format!("http://{address}").parse().expect("uri");
     let store = Arc::new(Store {
         cut_after,
         ..Store::default()
@@ -158,7 +158,7 @@ async fn bed(cut_after: usize) -> Bed {
     });
     let upload = Upload {
         edge: Arc::from("edge-1"),
-        channel: connect::channel(control_plane, None, EdgeToken::of(None)).expect("channel"),
+        channel: connect::channel(control_plane.into(), None, EdgeToken::of(None)).expect("channel"),
         audit: audit.clone(),
         reader,
         signer: Arc::new(EdgeSigner::keep(folder.path(), Arc::from("edge-1")).expect("key")),
