@@ -17,3 +17,4 @@ mod secrets;
 mod slow_clients;
 mod streaming;
 mod tls;
+mod walk;

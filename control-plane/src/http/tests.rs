@@ -39,6 +39,7 @@ use crate::{
 };
 
 mod newcomers;
+mod walk;
 
 const BOT: &str = "bot000000000";
 const ISSUER: &str = "https://control.example";

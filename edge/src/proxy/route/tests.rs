@@ -29,6 +29,27 @@ fn every_plain_template_finds_itself_and_openai_ones_also_without_version() {
 }
 
 #[test]
+fn the_routes_that_are_walked_end_to_end_are_these() {
+    let walked = include_str!("../../../../tests/e2e/edge/routes.txt");
+    let walked: Vec<&str> = walked.lines().filter(|line| !line.starts_with('#')).collect();
+    let row = |route: &Route| {
+        let demanded = match (route.action, route.endpoint) {
+            ("", Endpoint::AuthZenConfiguration) => "public",
+            ("", _) => "named",
+            (action, _) => action,
+        };
+        let place = match route.model {
+            ModelIn::Body => "body",
+            ModelIn::Path => "path",
+            ModelIn::Form => "form",
+            ModelIn::Nowhere => "nowhere",
+        };
+        format!("{} {} {demanded} {place}", route.method, route.template)
+    };
+    assert_eq!(ROUTES.iter().map(row).collect::<Vec<_>>(), walked);
+}
+
+#[test]
 fn no_two_rows_share_a_path_and_dialects_follow_the_path() {
     for (index, route) in ROUTES.iter().enumerate() {
         assert!(
