@@ -273,7 +273,10 @@ fn clocks(world: &World, now: i64) -> RestrictedExpression {
         RestrictedExpression::new_record(parts).unwrap()
     };
     let grants = world.tenants.iter().flat_map(|tenant| &tenant.grants);
-    let zones: BTreeSet<&str> = grants.flat_map(|grant| &grant.hours).map(|hours| hours.zone.as_str()).collect();
+    let zones: BTreeSet<&str> = grants
+        .flat_map(|grant| &grant.hours)
+        .map(|hours| hours.zone.as_str())
+        .collect();
     let clocks = zones.into_iter().map(|zone| (zone.to_owned(), clock(zone)));
     RestrictedExpression::new_record(clocks).unwrap()
 }
