@@ -263,7 +263,10 @@ async fn the_help_tells_how_to_choose_and_its_examples_are_those_of_the_readme()
         assert!(ended.status.success(), "{line}");
         String::from_utf8(ended.stdout).unwrap()
     };
-    assert!(help("issuer --help").await.contains("How to choose"));
+    for noun in ["issuer", "credential"] {
+        let help = help(&format!("{noun} --help")).await;
+        assert!(help.contains("How to choose"), "{help}");
+    }
     let examples = help("issuer create --help").await;
     let (_, examples) = examples.split_once("Examples:").unwrap();
     let readme: Vec<String> = blocks(&readme(), "Choosing how callers prove who they are")

@@ -28,8 +28,20 @@ use revoke_all::RevokeAll;
 use scope::ScopeFlags;
 pub(super) use view::CredentialView;
 
+/// Whose key, and whether a key at all.
+const CHOOSING: &str = "\
+How to choose:
+  For a person trying things out or a script of theirs: a key of a user (tp_pat_…). It does what
+    the person may do, and dies when they are deactivated.
+  For an application: a key of a virtual account (tp_va_…). It lives on when its creator leaves;
+    have it rotated (`turnpike tenant update NAME --rotate-after 90d`).
+  For production, where something gives your callers tokens: none of these. See
+    `turnpike issuer --help`, and let grants demand them (`turnpike grant create --method jwt`).
+  For minutes instead of months: a token for a key, from /oauth/token of the control plane.";
+
 /// What can be done with credentials.
 #[derive(Debug, Subcommand)]
+#[command(after_help = CHOOSING)]
 pub(super) enum Command {
     /// Make a key, and show it this once
     Create(Create),
