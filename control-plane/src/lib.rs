@@ -3,6 +3,7 @@
 //! Start at [`execute`] for how a change is made, [`server`] for what runs, and [`store`] for what is kept. What may
 //! change, and who may change it, is decided by [`turnpike_access`].
 
+mod anomaly;
 pub mod bootstrap;
 pub mod edges;
 pub mod execute;

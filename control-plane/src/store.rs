@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 mod audit;
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 mod error;
 mod events;
 mod postgres;
@@ -19,7 +19,7 @@ mod sqlite;
 mod watch;
 
 pub use audit::{Activity, AuditFilter, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord};
-pub use audit::{proof, usage};
+pub use audit::{anomaly, proof, usage};
 pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};
 pub use watch::Watch;

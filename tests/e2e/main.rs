@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod alerts;
 mod audit;
 mod authzen;
 mod clients;

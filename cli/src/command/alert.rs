@@ -6,6 +6,8 @@ use clap::Subcommand;
 use serde::Serialize;
 use turnpike_proto::admin::v1::{self as wire, alert_service_client::AlertServiceClient};
 
+mod rule;
+
 use super::value::{Limit, some};
 use crate::{
     failure::Failure,
@@ -19,6 +21,9 @@ use crate::{
 pub(super) enum Command {
     /// Show what somebody should look at, newest first
     List(Limit),
+    /// By which rules anomalies are told
+    #[command(subcommand)]
+    Rule(rule::Command),
 }
 
 #[derive(Serialize)]
@@ -61,7 +66,10 @@ impl From<wire::Alert> for AlertView {
 
 impl Command {
     pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
-        let Self::List(Limit { limit }) = self;
+        let limit = match self {
+            Self::List(Limit { limit }) => limit,
+            Self::Rule(command) => return command.run(session).await,
+        };
         let mut client = AlertServiceClient::new(session.service());
         let alerts = fetch_all(limit, async |page| {
             let part = client.list(page).await?.into_inner();

@@ -125,6 +125,8 @@ impl From<wire::Tenant> for TenantView {
             staleness,
             end_streams,
             max_access_seconds,
+            // `turnpike alert rule list` shows them with what is usual.
+            alert_rules: _,
         } = tenant;
         Self {
             name,
@@ -254,6 +256,8 @@ impl Update {
             tags: tags.into_iter().collect(),
             staleness,
             end_streams,
+            alert_rules: BTreeMap::new(),
+            replace_alert_rules: false,
         })
     }
 }

@@ -11,12 +11,14 @@ use turnpike_proto::{audit::v1::ingest_server::IngestServer, sync::v1::sync_serv
 use turnpike_runtime::{
     bus::SharedBus,
     keyring::Keyring,
+    random,
     readiness::Condition,
     token::{Tokens, fetch::Fetcher},
 };
 
 use super::{StartError, parts::Parts};
 use crate::{
+    anomaly::Anomalies,
     bootstrap::BootstrapToken,
     edges::Edges,
     execute::{Executor, Writer},
@@ -137,6 +139,13 @@ impl Services {
             fetcher: fetcher.map_err(|error| StartError::State(error.to_string()))?,
         };
         parts.serving.spawn_essential("upkeep", upkeep.run(stop()));
+        let anomalies = Anomalies {
+            executor: self.executor.clone(),
+            audit: self.audit.clone(),
+            edges: self.edges.clone(),
+            holder: random::id().to_string(),
+        };
+        parts.serving.spawn_essential("anomalies", anomalies.run(stop()));
         let keeping = self.token_keys.clone().keep(self.projection.heads(), stop());
         parts.serving.spawn_essential("token keys", keeping);
         Ok(())

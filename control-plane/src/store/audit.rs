@@ -10,11 +10,13 @@ use turnpike_access::{
 
 use super::StoreError;
 
+use anomaly::{Claim, Refused, RefusedBy};
 use proof::{ChainedRecord, KnownEpoch};
 use usage::{UsageQuery, UsageReport};
 
 pub use credential_use::{Activity, LastUse};
 
+pub mod anomaly;
 pub(super) mod columns;
 pub(super) mod credential_use;
 pub(super) mod decode;
@@ -88,6 +90,25 @@ pub trait AuditStore: Send + Sync + 'static {
         after: (u64, u64),
         limit: u32,
     ) -> Result<Vec<Checkpoint>, StoreError>;
+
+    /// Which subjects of a tenant were refused at least so often since a moment; the hundred with the most, those first.
+    async fn refused(
+        &self,
+        tenant: &Name,
+        by: RefusedBy,
+        since: Timestamp,
+        least: u32,
+    ) -> Result<Vec<Refused>, StoreError>;
+
+    /// Notes that an anomaly is there. `true`: it was not told, nobody else is about to tell it, and whoever asks is the one
+    /// to tell it, before the lease is over.
+    async fn claim(&self, claim: Claim<'_>) -> Result<bool, StoreError>;
+
+    /// Notes that a claimed anomaly was told.
+    async fn told(&self, claim: Claim<'_>) -> Result<(), StoreError>;
+
+    /// Forgets anomalies that were over before a moment.
+    async fn forget_anomalies(&self, before: Timestamp) -> Result<(), StoreError>;
 
     /// Counts everything anew, out of the records that are kept. Others may go on keeping records meanwhile.
     async fn rebuild_usage(&self) -> Result<(), StoreError>;

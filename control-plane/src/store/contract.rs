@@ -3,6 +3,7 @@
 //! A test is written once, against [`database::Database`], and runs on each. What only Postgres can suffer (a session
 //! that is killed, a role that wants more than its rights) is tried on it alone, and says so.
 
+mod anomaly;
 mod append;
 mod append_only;
 mod audit_insert;
@@ -20,7 +21,7 @@ mod outage;
 mod overlap;
 mod proof;
 mod receipts;
-mod records;
+pub(crate) mod records;
 mod schema;
 mod snapshots;
 mod usage;

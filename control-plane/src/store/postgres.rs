@@ -17,6 +17,7 @@ use super::{
     AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, StoredReceipt, Watch, schema,
 };
 
+mod anomaly;
 mod audit;
 mod edges;
 mod held;

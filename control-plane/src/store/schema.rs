@@ -35,6 +35,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("audit_originals", "SELECT, INSERT"),
     ("credential_use", "SELECT, INSERT, UPDATE"),
     ("usage", "SELECT, INSERT, UPDATE, DELETE"),
+    ("anomalies", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
 /// Brings a Postgres schema up to date, by its owner, and gives the application's role its rights and no others.

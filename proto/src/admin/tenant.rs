@@ -1,6 +1,9 @@
 //! Tenants.
 
+use std::collections::BTreeMap;
+
 use turnpike_access::{
+    alert::rules::{AlertRules, Rule, RuleChoice},
     id::Name,
     pattern::Tags,
     snapshot::Tenant,
@@ -46,6 +49,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
             staleness: behind,
             end_streams,
             max_access_seconds,
+            alert_rules,
         } = required("tenant", tenant)?;
         Ok(Self {
             name: parse("tenant.name", &name)?,
@@ -58,6 +62,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
                 staleness: staleness(behind)?.unwrap_or_default(),
                 end_streams,
                 max_access_seconds: max_access_seconds.filter(|most| *most > 0),
+                alerts: rules(alert_rules)?,
             },
             administrator: optional("administrator", &administrator)?,
             write: options.try_into()?,
@@ -80,6 +85,40 @@ fn staleness(staleness: Option<v1::Staleness>) -> Result<Option<Staleness>, Conv
     staleness.map(read).transpose()
 }
 
+fn rules(rules: BTreeMap<String, v1::AlertRule>) -> Result<AlertRules, ConversionError> {
+    let read = |(name, rule): (String, v1::AlertRule)| {
+        let v1::AlertRule {
+            off,
+            threshold,
+            window_seconds,
+        } = rule;
+        let choice = RuleChoice {
+            off,
+            threshold,
+            window_seconds,
+        };
+        Ok((parse("alert_rules", &name)?, choice))
+    };
+    Ok(AlertRules(rules.into_iter().map(read).collect::<Result<_, _>>()?))
+}
+
+fn shown(rules: &AlertRules) -> BTreeMap<String, v1::AlertRule> {
+    let show = |(name, choice): (&Rule, &RuleChoice)| {
+        let RuleChoice {
+            off,
+            threshold,
+            window_seconds,
+        } = *choice;
+        let rule = v1::AlertRule {
+            off,
+            threshold,
+            window_seconds,
+        };
+        (name.to_string(), rule)
+    };
+    rules.0.iter().map(show).collect()
+}
+
 /// What is to become of a tenant's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantChange {
@@ -96,6 +135,7 @@ pub struct TenantChange {
     end_streams: Option<bool>,
     /// 0 is what there is where nothing was ever said.
     max_access_seconds: Option<u32>,
+    alerts: Option<AlertRules>,
 }
 
 impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
@@ -114,6 +154,8 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             staleness: behind,
             end_streams,
             max_access_seconds,
+            alert_rules,
+            replace_alert_rules,
         } = request;
         if !replace_tags && !pairs.is_empty() {
             return Err(ConversionError::new(
@@ -132,6 +174,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             staleness: staleness(behind)?,
             end_streams,
             max_access_seconds,
+            alerts: replace_alert_rules.then(|| rules(alert_rules)).transpose()?,
         })
     }
 }
@@ -148,6 +191,7 @@ impl TenantChange {
             staleness,
             end_streams,
             max_access_seconds,
+            alerts,
         } = from.clone();
         TenantSettings {
             display_name: self.display_name.clone().map_or(display_name, known),
@@ -160,6 +204,7 @@ impl TenantChange {
             max_access_seconds: self
                 .max_access_seconds
                 .map_or(max_access_seconds, |most| Some(most).filter(|most| *most > 0)),
+            alerts: self.alerts.clone().unwrap_or(alerts),
         }
     }
 }
@@ -175,6 +220,7 @@ impl From<&Tenant> for v1::Tenant {
             staleness,
             end_streams,
             max_access_seconds,
+            alerts,
         } = tenant.settings();
         Self {
             name: tenant.name().to_string(),
@@ -182,6 +228,7 @@ impl From<&Tenant> for v1::Tenant {
             hide_models: *hide_models,
             suspended: *suspended,
             created_us: tenant.created().as_micros(),
+            alert_rules: shown(alerts),
             credential_policy: Some(credentials)
                 .filter(|policy| **policy != CredentialPolicy::default())
                 .map(v1::CredentialPolicy::from),

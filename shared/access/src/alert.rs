@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Id;
 
+pub mod rules;
+pub mod spike;
+
 /// An alert, with what is known of its cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -240,6 +240,8 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
             "at most {STALE_MODELS_LIMIT} patterns of models are served when stale"
         )));
     }
+    let rules = settings.alerts.check();
+    rules.map_err(|invalid| Refusal::Invalid(invalid.to_string()))?;
     check_tags(&settings.tags)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    alert::rules::AlertRules,
     id::{Id, Name, Principal, Timestamp},
     pattern::{Glob, Tags},
 };
@@ -37,6 +38,9 @@ pub struct TenantSettings {
     /// For how long access may be asked for, in seconds; absent: [`crate::request::DEFAULT_MAX_SECONDS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_access_seconds: Option<u32>,
+    /// Which alerts it is given.
+    #[serde(default, skip_serializing_if = "AlertRules::is_default")]
+    pub alerts: AlertRules,
 }
 
 /// How far behind an edge may be and still serve a tenant. Absent: however far.

@@ -46,6 +46,7 @@ fn query(question: UsageQuestion, of_operator: bool) -> Result<UsageQuery, Failu
     }
     Ok(UsageQuery {
         everybody,
+        principal: None,
         by,
         since,
         until,

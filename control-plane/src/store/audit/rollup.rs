@@ -139,6 +139,9 @@ impl Words {
             sql.push(" AND start_us < ").push_bind(end).push(")");
         }
         sql.push(")");
+        if let Some(principal) = &query.principal {
+            sql.push(" AND principal = ").push_bind(principal.clone());
+        }
         if !query.everybody {
             sql.push(" AND tenant IN (");
             let mut tenants = sql.separated(", ");

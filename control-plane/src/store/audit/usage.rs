@@ -61,6 +61,8 @@ pub enum Order {
 pub struct UsageQuery {
     /// Of every tenant, and not only of the one that asks.
     pub everybody: bool,
+    /// Of this principal alone.
+    pub principal: Option<String>,
     /// By what it is told apart.
     pub by: Vec<Dimension>,
     /// From the minute that this is in.
@@ -233,6 +235,7 @@ mod tests {
         let minute = Grain::Minute.micros();
         spans(&UsageQuery {
             everybody: false,
+            principal: None,
             by,
             since: Timestamp::from_micros(since * minute),
             until: Timestamp::from_micros(until * minute + 59),

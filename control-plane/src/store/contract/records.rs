@@ -8,7 +8,7 @@ use turnpike_access::{
 };
 
 /// A refused request at microsecond `time`, of which nothing is known that need not be.
-pub(super) fn record(tenant: &str, time: i64) -> AuditRecord {
+pub(crate) fn record(tenant: &str, time: i64) -> AuditRecord {
     AuditRecord {
         time: Timestamp::from_micros(time),
         request_id: Arc::from(format!("request-{time}")),

@@ -70,6 +70,7 @@ fn made(number: i64) -> AuditRecord {
 fn query(by: Vec<Dimension>, since: i64, until: i64) -> UsageQuery {
     UsageQuery {
         everybody: false,
+        principal: None,
         by,
         since: Timestamp::from_micros(since),
         until: Timestamp::from_micros(until),

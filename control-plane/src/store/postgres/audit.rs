@@ -9,10 +9,11 @@ use turnpike_access::{
     id::{Id, Name, Timestamp},
 };
 
-use super::{Postgres, proof, within};
+use super::{Postgres, anomaly, proof, within};
 use crate::store::{
     Activity, AuditFilter, AuditStore, LastUse, Page, StoreError, StoredRecord,
     audit::{
+        anomaly::{Claim, Refused, RefusedBy},
         columns::{COLUMNS, Value},
         credential_use::{self, ADDRESS, Counted, MODEL, UPSERT, newest_of},
         decode, newest,
@@ -187,6 +188,28 @@ impl AuditStore for Postgres {
         limit: u32,
     ) -> Result<Vec<Checkpoint>, StoreError> {
         proof::checkpoints(self, edge, (epoch, after), limit).await
+    }
+
+    async fn refused(
+        &self,
+        tenant: &Name,
+        by: RefusedBy,
+        since: Timestamp,
+        least: u32,
+    ) -> Result<Vec<Refused>, StoreError> {
+        anomaly::refused(self, tenant, by, since, least).await
+    }
+
+    async fn claim(&self, claim: Claim<'_>) -> Result<bool, StoreError> {
+        anomaly::claim(self, claim).await
+    }
+
+    async fn told(&self, claim: Claim<'_>) -> Result<(), StoreError> {
+        anomaly::told(self, claim).await
+    }
+
+    async fn forget_anomalies(&self, before: Timestamp) -> Result<(), StoreError> {
+        anomaly::forget(self, before).await
     }
 
     async fn rebuild_usage(&self) -> Result<(), StoreError> {

@@ -1,0 +1,202 @@
+//! Anomalies: looked for again and again in what was stored, and told as alerts.
+//!
+//! Windows are computed from the audit and its rollups, so that several control planes find the same, and a restart neither
+//! forgets nor repeats: which anomaly was told is in the database. An anomaly that goes on is one alert; one that was over for
+//! an hour is told again.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use turnpike_access::{
+    alert::{Alert, rules::Rule},
+    command::Command,
+    id::{Name, Timestamp},
+};
+use turnpike_runtime::{clock, random};
+
+use crate::{
+    edges::{EdgeState, Edges},
+    execute::{Authority, ExecuteError, Executor},
+    store::{AuditStore, StoreError, anomaly::Claim},
+};
+
+mod refusals;
+mod spikes;
+#[cfg(test)]
+mod tests;
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(10);
+/// An anomaly that was not there for so long is over, in seconds.
+const OVER_AFTER: i64 = 3600;
+/// So long one control plane has to tell what it found, in seconds; then another may.
+const LEASE: i64 = 60;
+/// An edge that was not heard of for so long is offline, in seconds; a restart takes less.
+const OFFLINE_AFTER: i64 = 60;
+/// An edge that was not heard of for so long is gone for good, in seconds.
+const GONE_AFTER: i64 = 7 * 86_400;
+/// The kind of alerts about edges.
+const EDGE_OFFLINE: &str = "edge_offline";
+const EDGE_HALTED: &str = "edge_halted";
+/// Who it is, in the log of this process.
+const SELF: &str = "anomalies";
+
+/// What looks for anomalies.
+pub(crate) struct Anomalies {
+    pub(crate) executor: Executor,
+    pub(crate) audit: Arc<dyn AuditStore>,
+    pub(crate) edges: Edges,
+    /// Of this process, among the control planes.
+    pub(crate) holder: String,
+}
+
+/// One that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Anomaly {
+    kind: &'static str,
+    /// Whom it is about: with the kind it says which anomaly it is.
+    subject: String,
+    summary: String,
+    evidence: Vec<(&'static str, String)>,
+}
+
+/// Something was not looked at or not told. It is found again in the next pass.
+#[derive(Debug, thiserror::Error)]
+enum NotTold {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+}
+
+impl Anomalies {
+    /// Looks until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut pass = interval(EVERY);
+        pass.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = pass.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = self.pass(clock::now()) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Looks at every tenant once.
+    async fn pass(&self, now: Timestamp) {
+        let snapshot = self.executor.snapshot();
+        for tenant in snapshot.tenants() {
+            let rules = &tenant.settings().alerts;
+            for rule in Rule::ALL {
+                let Some(limits) = rules.of(rule) else { continue };
+                let found = match rule {
+                    Rule::UsageSpike => spikes::find(&*self.audit, tenant.name(), limits, now).await,
+                    _ => refusals::find(&*self.audit, tenant.name(), rule, limits, now).await,
+                };
+                self.tell_all(tenant.name(), found, now).await;
+            }
+        }
+        let edges = self.edges.list().await.map(|edges| {
+            let told = edges
+                .iter()
+                .filter_map(|edge| about(&edge.report.name, edge.state, edge.report.last_seen, now));
+            told.collect()
+        });
+        self.tell_all(&Name::platform(), edges, now).await;
+        if let Err(error) = self.audit.forget_anomalies(now.plus_seconds(-86_400)).await {
+            tracing::warn!(%error, "anomalies that are long over could not be forgotten");
+        }
+    }
+
+    async fn tell_all(&self, tenant: &Name, found: Result<Vec<Anomaly>, StoreError>, now: Timestamp) {
+        match found {
+            Ok(found) => {
+                for anomaly in found {
+                    let kind = anomaly.kind;
+                    if let Err(error) = self.tell(tenant, anomaly, now).await {
+                        tracing::warn!(%tenant, kind, %error, "an alert could not be raised; it is tried again");
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%tenant, %error, "anomalies could not be looked for; it is tried again")
+            }
+        }
+    }
+
+    async fn tell(&self, tenant: &Name, anomaly: Anomaly, now: Timestamp) -> Result<(), NotTold> {
+        let key = format!("{} {}", anomaly.kind, anomaly.subject);
+        let claim = Claim {
+            tenant,
+            key: &key,
+            holder: &self.holder,
+            now,
+            until: now.plus_seconds(OVER_AFTER),
+            lease: now.plus_seconds(LEASE),
+        };
+        if !self.audit.claim(claim).await? {
+            return Ok(());
+        }
+        let Anomaly {
+            kind,
+            subject,
+            summary,
+            evidence,
+        } = anomaly;
+        let evidence = evidence.into_iter().chain([("subject", subject)]);
+        let alert = Alert {
+            id: random::id(),
+            kind: Arc::from(kind),
+            credential: None,
+            summary: Arc::from(plain(&summary)),
+            evidence: evidence
+                .map(|(key, value)| (Arc::from(key), Arc::from(plain(&value))))
+                .collect(),
+        };
+        let correlation = Arc::from(random::id().as_str());
+        let commands = vec![Command::RaiseAlert(alert)];
+        let raised = self
+            .executor
+            .execute(Authority::System(SELF), tenant.clone(), correlation, commands)
+            .await;
+        match raised {
+            // Its tenant was deleted meanwhile.
+            Err(ExecuteError::Refused(refusal)) => {
+                tracing::warn!(%tenant, %refusal, "an alert could not be raised")
+            }
+            raised => drop(raised?),
+        }
+        Ok(self.audit.told(claim).await?)
+    }
+}
+
+/// What strangers wrote, without what terminals obey.
+fn plain(text: &str) -> String {
+    text.chars().filter(|one| !one.is_control()).take(300).collect()
+}
+
+fn about(name: &str, state: EdgeState, last_seen: Timestamp, now: Timestamp) -> Option<Anomaly> {
+    let offline = last_seen.plus_seconds(OFFLINE_AFTER) < now && last_seen.plus_seconds(GONE_AFTER) > now;
+    let (kind, what) = match state {
+        EdgeState::Silent if offline => (
+            EDGE_OFFLINE,
+            "was not heard of for a minute; it may still be serving",
+        ),
+        EdgeState::Halted => (
+            EDGE_HALTED,
+            "stands still before an event that it can't interpret, and serves by what it has",
+        ),
+        _ => return None,
+    };
+    Some(Anomaly {
+        kind,
+        subject: name.to_owned(),
+        summary: format!("The edge {name} {what}."),
+        evidence: vec![("last_seen_us", last_seen.as_micros().to_string())],
+    })
+}

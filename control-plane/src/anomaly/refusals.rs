@@ -1,0 +1,62 @@
+//! Refusals that are too many: guessing, stolen ids, doors that are tried.
+
+use turnpike_access::{
+    alert::rules::{Limits, Rule},
+    id::{Name, Timestamp},
+};
+
+use super::Anomaly;
+use crate::store::{
+    AuditStore, StoreError,
+    anomaly::{Refused, RefusedBy},
+};
+
+/// What a rule about refusals finds in its window.
+pub(super) async fn find(
+    store: &dyn AuditStore,
+    tenant: &Name,
+    rule: Rule,
+    limits: Limits,
+    now: Timestamp,
+) -> Result<Vec<Anomaly>, StoreError> {
+    let (by, who, what) = match rule {
+        Rule::FailedAuthentications => (
+            RefusedBy::Address,
+            "The address ",
+            "tried keys or tokens that were refused",
+        ),
+        Rule::RefusedCredential => (
+            RefusedBy::Credential,
+            "The credential ",
+            "was presented and refused",
+        ),
+        Rule::Refusals => (RefusedBy::Principal, "", "asked for what it may not"),
+        Rule::UsageSpike => return Ok(Vec::new()),
+    };
+    let since = now.plus_seconds(-i64::from(limits.window_seconds));
+    let found = store.refused(tenant, by, since, limits.threshold).await?;
+    let told = |refused: Refused| {
+        let Refused {
+            subject,
+            count,
+            first,
+            last,
+            requests,
+        } = refused;
+        Anomaly {
+            kind: rule.as_str(),
+            summary: format!(
+                "{who}{subject} {what}, {count} times within {} seconds.",
+                limits.window_seconds
+            ),
+            subject,
+            evidence: vec![
+                ("count", count.to_string()),
+                ("first_us", first.as_micros().to_string()),
+                ("last_us", last.as_micros().to_string()),
+                ("requests", requests.join(", ")),
+            ],
+        }
+    };
+    Ok(found.into_iter().map(told).collect())
+}

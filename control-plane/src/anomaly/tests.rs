@@ -1,0 +1,226 @@
+//! Anomalies in what was stored become alerts, once each, whoever looks and however often.
+
+use tempfile::tempdir;
+use turnpike_access::{
+    alert::rules::{AlertRules, RuleChoice},
+    audit::{AuditRecord, Outcome, Usage},
+    event::Event,
+    log::Position,
+    tenant::TenantSettings,
+};
+
+use super::*;
+use crate::{
+    fixture::Core,
+    store::{self, contract::records::record},
+};
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+/// Ten in the morning of some day.
+const NOW: i64 = 20_000 * DAY + 10 * HOUR + 600;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+/// A core with its audit, and what looks for anomalies in it.
+struct Bed {
+    core: Core,
+    audit: Arc<dyn AuditStore>,
+    stored: u64,
+}
+
+impl Bed {
+    async fn new(folder: &std::path::Path) -> Self {
+        let core = Core::in_folder(folder).await;
+        core.bootstrap().await;
+        let audit = store::connect(&core.url).await.unwrap().audit;
+        Self {
+            core,
+            audit,
+            stored: 0,
+        }
+    }
+
+    fn anomalies(&self, holder: &str) -> Anomalies {
+        Anomalies {
+            executor: self.core.executor.clone(),
+            audit: self.audit.clone(),
+            edges: Edges::new(self.core.store.clone()),
+            holder: holder.to_owned(),
+        }
+    }
+
+    async fn store(&mut self, records: &[AuditRecord]) {
+        self.audit
+            .insert("edge-1", 1, self.stored + 1, records)
+            .await
+            .unwrap();
+        self.stored += records.len() as u64;
+    }
+
+    /// The kinds and subjects of the alerts that were raised.
+    async fn alerts(&self) -> Vec<(String, String)> {
+        let events = self.core.store.read(Position::ZERO, 1000).await.unwrap();
+        let decoded = events
+            .iter()
+            .map(|event| Event::decode(&event.kind, event.version, &event.payload));
+        let raised = decoded.filter_map(|event| match event.unwrap() {
+            Event::AlertRaised(alert) => {
+                Some((alert.kind.to_string(), alert.evidence["subject"].to_string()))
+            }
+            _ => None,
+        });
+        raised.collect()
+    }
+
+    async fn choose(&self, rules: AlertRules) {
+        let snapshot = self.core.executor.snapshot();
+        let from = snapshot.tenant("platform").unwrap().settings().clone();
+        let to = TenantSettings {
+            alerts: rules,
+            ..from.clone()
+        };
+        let tenant = Name::platform();
+        let commands = vec![Command::UpdateTenant { from, to }];
+        let done = self
+            .core
+            .executor
+            .execute(Authority::System("test"), tenant, Arc::from("test"), commands);
+        done.await.unwrap();
+    }
+}
+
+fn refused(time: i64, status: u16, address: &str, principal: Option<&str>) -> AuditRecord {
+    AuditRecord {
+        outcome: Outcome::Refused,
+        status,
+        client: Some(address.parse().unwrap()),
+        principal: principal.map(Arc::from),
+        ..record("platform", time * 1_000_000)
+    }
+}
+
+fn used(time: i64, tokens: u64) -> AuditRecord {
+    AuditRecord {
+        principal: Some(Arc::from("user:alice")),
+        usage: Usage {
+            input: Some(tokens),
+            ..Usage::default()
+        },
+        ..record("platform", time * 1_000_000)
+    }
+}
+
+#[tokio::test]
+async fn guesses_and_tried_doors_are_told_once_whoever_looks_and_again_when_they_were_over() {
+    let folder = tempdir().unwrap();
+    let mut bed = Bed::new(folder.path()).await;
+    let guesses: Vec<_> = (0..40)
+        .map(|number| refused(NOW - number, 401, "192.0.2.7", None))
+        .collect();
+    bed.store(&guesses).await;
+    let doors: Vec<_> = (0..60)
+        .map(|number| refused(NOW - number, 403, "192.0.2.8", Some("user:bob")))
+        .collect();
+    bed.store(&doors).await;
+    let few: Vec<_> = (0..29)
+        .map(|number| refused(NOW - number, 401, "192.0.2.9", None))
+        .collect();
+    bed.store(&few).await;
+    let long_ago: Vec<_> = (0..40)
+        .map(|number| refused(NOW - 400 - number, 401, "192.0.2.10", None))
+        .collect();
+    bed.store(&long_ago).await;
+
+    let told = |all: &[(&str, &str)]| -> Vec<(String, String)> {
+        all.iter()
+            .map(|(kind, subject)| ((*kind).to_owned(), (*subject).to_owned()))
+            .collect()
+    };
+    let once = told(&[("failed_authentications", "192.0.2.7"), ("refusals", "user:bob")]);
+    let (one, other) = (bed.anomalies("one"), bed.anomalies("other"));
+    tokio::join!(one.pass(at(NOW)), other.pass(at(NOW)));
+    let mut alerts = bed.alerts().await;
+    alerts.sort();
+    assert_eq!(alerts, once);
+    one.pass(at(NOW + 15)).await;
+    bed.anomalies("started anew").pass(at(NOW + 30)).await;
+    assert_eq!(bed.alerts().await.len(), 2, "it goes on, and is told");
+
+    let later = NOW + 2 * HOUR;
+    let again: Vec<_> = (0..40)
+        .map(|number| refused(later - number, 401, "192.0.2.7", None))
+        .collect();
+    bed.store(&again).await;
+    other.pass(at(later)).await;
+    assert_eq!(bed.alerts().await.len(), 3, "it was over, and begins again");
+}
+
+#[tokio::test]
+async fn who_uses_more_than_ever_at_that_time_is_told_and_who_is_new_is_not() {
+    let folder = tempdir().unwrap();
+    let mut bed = Bed::new(folder.path()).await;
+    let history: Vec<_> = (1..=10)
+        .flat_map(|day| (8..18).map(move |hour| (day, hour)))
+        .collect();
+    let history: Vec<_> = history
+        .iter()
+        .map(|(day, hour)| used(20_000 * DAY - day * DAY + hour * HOUR, 50_000))
+        .collect();
+    bed.store(&history).await;
+    let newcomer = AuditRecord {
+        principal: Some(Arc::from("user:new")),
+        ..used(NOW - 60, 5_000_000)
+    };
+    bed.store(&[newcomer, used(NOW - 60, 200_000)]).await;
+    bed.anomalies("one").pass(at(NOW)).await;
+    assert_eq!(bed.alerts().await, [], "four times the usual is allowed");
+    bed.store(&[used(NOW - 30, 1)]).await;
+    bed.anomalies("one").pass(at(NOW)).await;
+    assert_eq!(
+        bed.alerts().await,
+        [("usage_spike".to_owned(), "user:alice".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn a_tenants_rules_are_its_own() {
+    let folder = tempdir().unwrap();
+    let mut bed = Bed::new(folder.path()).await;
+    let guesses: Vec<_> = (0..5)
+        .map(|number| refused(NOW - number, 401, "192.0.2.7", None))
+        .collect();
+    bed.store(&guesses).await;
+    let choice = |off, threshold| RuleChoice {
+        off,
+        threshold: Some(threshold),
+        window_seconds: None,
+    };
+    bed.choose(AlertRules(
+        [(Rule::FailedAuthentications, choice(true, 5))].into(),
+    ))
+    .await;
+    bed.anomalies("one").pass(at(NOW)).await;
+    assert_eq!(bed.alerts().await, []);
+    bed.choose(AlertRules(
+        [(Rule::FailedAuthentications, choice(false, 5))].into(),
+    ))
+    .await;
+    bed.anomalies("one").pass(at(NOW)).await;
+    assert_eq!(bed.alerts().await.len(), 1);
+}
+
+#[test]
+fn an_edge_that_is_not_heard_of_or_stands_still_is_told_and_one_that_took_leave_is_not() {
+    let kind = |state, seen: i64| about("eu-1", state, at(NOW - seen), at(NOW)).map(|anomaly| anomaly.kind);
+    assert_eq!(kind(EdgeState::Silent, 59), None);
+    assert_eq!(kind(EdgeState::Silent, 61), Some(EDGE_OFFLINE));
+    assert_eq!(kind(EdgeState::Silent, 8 * DAY), None, "it is gone for good");
+    assert_eq!(kind(EdgeState::Halted, 1), Some(EDGE_HALTED));
+    assert_eq!(
+        (kind(EdgeState::Departed, 100), kind(EdgeState::Live, 1)),
+        (None, None)
+    );
+}

@@ -1,0 +1,214 @@
+//! Which alerts a tenant is given, and from when on: rules as data, with defaults that are meant to be kept.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of anomaly that is looked for in what was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Keys or tokens that were refused, by address: guessing.
+    FailedAuthentications,
+    /// Keys or tokens that were refused, by the credential that they named: a stolen id, or a key that somebody forgot.
+    RefusedCredential,
+    /// Requests of a known principal that were refused: somebody tries doors.
+    Refusals,
+    /// A principal uses more than it ever did at that time of the day.
+    UsageSpike,
+}
+
+/// What a rule goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From how many on; of [`Rule::UsageSpike`], from how many times the usual on.
+    pub threshold: u32,
+    /// Within how many seconds.
+    pub window_seconds: u32,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::FailedAuthentications,
+        Self::RefusedCredential,
+        Self::Refusals,
+        Self::UsageSpike,
+    ];
+
+    /// Its name, which is the kind of its alerts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FailedAuthentications => "failed_authentications",
+            Self::RefusedCredential => "refused_credential",
+            Self::Refusals => "refusals",
+            Self::UsageSpike => "usage_spike",
+        }
+    }
+
+    /// What it goes by where a tenant says nothing.
+    pub fn usual(self) -> Limits {
+        let (threshold, window_seconds) = match self {
+            Self::FailedAuthentications => (30, 300),
+            Self::RefusedCredential => (20, 300),
+            Self::Refusals => (60, 600),
+            Self::UsageSpike => (4, 3600),
+        };
+        Limits {
+            threshold,
+            window_seconds,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Rule {
+    type Err = UnknownRule;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRule> {
+        Self::ALL
+            .into_iter()
+            .find(|rule| rule.as_str() == text)
+            .ok_or(UnknownRule)
+    }
+}
+
+/// A text that names no rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is one of failed_authentications, refused_credential, refusals, usage_spike")]
+pub struct UnknownRule;
+
+/// What a tenant says of a rule; absent: as is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleChoice {
+    /// It raises nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub off: bool,
+    /// From how many on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u32>,
+    /// Within how many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_seconds: Option<u32>,
+}
+
+/// A tenant's choices.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AlertRules(pub BTreeMap<Rule, RuleChoice>);
+
+/// A choice that can't be kept to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRule {
+    /// Nothing is no anomaly.
+    #[error("the threshold of {0} is at least 1, and of usage_spike at least 2")]
+    Threshold(Rule),
+    /// Windows are looked at again and again.
+    #[error("the window of {0} is between a minute and a day; that of usage_spike is the hour")]
+    Window(Rule),
+}
+
+impl AlertRules {
+    /// Whether nothing was chosen.
+    pub fn is_default(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a rule goes by; `None`: it is off.
+    pub fn of(&self, rule: Rule) -> Option<Limits> {
+        let choice = self.0.get(&rule).copied().unwrap_or_default();
+        let usual = rule.usual();
+        (!choice.off).then_some(Limits {
+            threshold: choice.threshold.unwrap_or(usual.threshold),
+            window_seconds: choice.window_seconds.unwrap_or(usual.window_seconds),
+        })
+    }
+
+    /// Whether every choice can be kept to.
+    ///
+    /// # Errors
+    /// Says which can't.
+    pub fn check(&self) -> Result<(), InvalidRule> {
+        for (rule, choice) in &self.0 {
+            let least = if *rule == Rule::UsageSpike { 2 } else { 1 };
+            if choice.threshold.is_some_and(|threshold| threshold < least) {
+                return Err(InvalidRule::Threshold(*rule));
+            }
+            let hourly = *rule == Rule::UsageSpike;
+            let fits = |window: u32| (60..=86_400).contains(&window) && !hourly;
+            if choice.window_seconds.is_some_and(|window| !fits(window)) {
+                return Err(InvalidRule::Window(*rule));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written_in_text_and_json() {
+        for rule in Rule::ALL {
+            assert_eq!(rule.as_str().parse(), Ok(rule));
+            assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());
+        }
+        assert_eq!("nonsense".parse::<Rule>(), Err(UnknownRule));
+    }
+
+    #[test]
+    fn what_is_not_chosen_is_as_usual() {
+        let choice = RuleChoice {
+            threshold: Some(5),
+            ..RuleChoice::default()
+        };
+        let off = RuleChoice {
+            off: true,
+            ..RuleChoice::default()
+        };
+        let rules = AlertRules([(Rule::Refusals, choice), (Rule::UsageSpike, off)].into());
+        let limits = rules.of(Rule::Refusals).unwrap();
+        assert_eq!((limits.threshold, limits.window_seconds), (5, 600));
+        assert_eq!(rules.of(Rule::UsageSpike), None);
+        assert_eq!(
+            rules.of(Rule::RefusedCredential),
+            Some(Rule::RefusedCredential.usual())
+        );
+    }
+
+    #[test]
+    fn a_choice_that_cannot_be_kept_to_is_refused() {
+        let with = |rule, threshold, window_seconds| {
+            let choice = RuleChoice {
+                off: false,
+                threshold,
+                window_seconds,
+            };
+            AlertRules([(rule, choice)].into()).check()
+        };
+        assert_eq!(with(Rule::Refusals, Some(1), Some(60)), Ok(()));
+        assert_eq!(
+            with(Rule::Refusals, Some(0), None),
+            Err(InvalidRule::Threshold(Rule::Refusals))
+        );
+        assert_eq!(
+            with(Rule::UsageSpike, Some(1), None),
+            Err(InvalidRule::Threshold(Rule::UsageSpike))
+        );
+        assert_eq!(
+            with(Rule::Refusals, None, Some(59)),
+            Err(InvalidRule::Window(Rule::Refusals))
+        );
+        assert_eq!(
+            with(Rule::UsageSpike, None, Some(60)),
+            Err(InvalidRule::Window(Rule::UsageSpike))
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! Anomalies that a tenant's rules look for are told, and those that it turned off are not.
+
+use serde_json::Value;
+use turnpike_tests::{caller::Caller, dev::Dev, eventually::eventually};
+
+async fn raised(dev: &Dev) -> Vec<(String, String)> {
+    let alerts = dev.admin.json(&["alert", "list"]).await;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let alerts = alerts.as_array().unwrap().iter();
+    alerts
+        .map(|alert| (text(&alert["kind"]), text(&alert["evidence"]["subject"])))
+        .collect()
+}
+
+#[tokio::test]
+async fn who_tries_doors_and_keys_is_told_by_the_tenants_own_rules() {
+    let dev = Dev::start().await;
+    let rules = dev
+        .admin
+        .words("alert rule set refusals --threshold 6 --window 5m")
+        .await;
+    let rule = |name: &str| {
+        rules
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|rule| rule["rule"] == name)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        (&rule("refusals")["threshold"], &rule("refusals")["chosen"]),
+        (&6.into(), &true.into())
+    );
+    assert_eq!(rule("usage_spike")["chosen"], false);
+    dev.admin
+        .words("alert rule set refused_credential --threshold 3")
+        .await;
+    dev.admin
+        .words("alert rule set failed_authentications --off true")
+        .await;
+    let refused = dev
+        .admin
+        .run(&["alert", "rule", "set", "usage_spike", "--window", "5m"])
+        .await;
+    assert_eq!(refused.status, 1, "{refused:?}");
+
+    let key = dev.application("nosy").await;
+    let caller = dev.caller(&key);
+    let revoked = dev.key(&key.owner, &[]).await;
+    dev.admin
+        .words(&format!("credential revoke {} --wait", revoked.id))
+        .await;
+    let dead = Caller::new(&dev.edges[0].url(), Some(&revoked.text));
+    for _ in 0..6 {
+        assert_eq!(caller.chat("fake-openai/gpt-4o").await.status, 403);
+        assert_eq!(dead.chat("fake-openai/gpt-4o").await.status, 401);
+    }
+    let alerts = eventually("two alerts", async || match raised(&dev).await {
+        alerts if alerts.len() < 2 => Err(alerts),
+        alerts => Ok(alerts),
+    })
+    .await;
+    let mut alerts = alerts;
+    alerts.sort();
+    let told = [
+        ("refusals", key.owner.as_str()),
+        ("refused_credential", revoked.id.as_str()),
+    ];
+    assert_eq!(
+        alerts,
+        told.map(|(kind, subject)| (kind.to_owned(), subject.to_owned()))
+    );
+}
