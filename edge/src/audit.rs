@@ -6,6 +6,7 @@
 
 use std::{
     cell::Cell,
+    collections::BTreeMap,
     fs::File,
     io,
     path::PathBuf,
@@ -21,7 +22,11 @@ use turnpike_access::audit::AuditRecord;
 use turnpike_proto::audit::write;
 use turnpike_runtime::{clock, telemetry::metrics};
 
-use self::{frame::Payload, lane::Lane, losses::Losses};
+use self::{
+    frame::Payload,
+    lane::Lane,
+    losses::{Dropped, Losses},
+};
 pub use self::{open::Opened, recover::Report};
 
 mod frame;
@@ -120,7 +125,7 @@ impl Audit {
             self.dropped.add(1, &[]);
             self.losses.count(record.tenant.as_ref(), record.time);
         }
-        self.tell_losses();
+        self.tell_losses(self.losses.due(clock::now));
         self.as_chosen(written)
     }
 
@@ -153,9 +158,9 @@ impl Audit {
         Ok(())
     }
 
-    /// Records how many were dropped, if it is time. There is a little room for that where there is none for others.
-    fn tell_losses(&self) {
-        for (tenant, dropped) in self.losses.due(clock::now()) {
+    /// Records how many were dropped. There is a little room for that where there is none for others.
+    fn tell_losses(&self, lost: BTreeMap<Option<Arc<str>>, Dropped>) {
+        for (tenant, dropped) in lost {
             let record = losses::dropped(tenant.clone(), dropped);
             if self.put(&|out| write(&record, out), self.beyond()).is_err() {
                 self.losses.add(tenant, dropped);
@@ -225,7 +230,12 @@ impl Audit {
         let relaxed = Ordering::Relaxed;
         let _ = self.waiting.fetch_update(relaxed, relaxed, minus(records));
         let _ = self.used.fetch_update(relaxed, relaxed, minus(bytes));
-        self.tell_losses();
+        self.tell_all_losses();
+    }
+
+    /// Records what was dropped, however lately the last was told: there is room again, or nothing else will be written.
+    fn tell_all_losses(&self) {
+        self.tell_losses(self.losses.take());
     }
 
     /// Records written and not yet stored by the control plane.

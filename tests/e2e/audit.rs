@@ -97,6 +97,13 @@ async fn furnished() -> Production {
         if round == 0 {
             production.edge_processes[0].kill().await;
             production.restart_edge(0).await;
+            eventually("service", async || {
+                match production.caller(&key).chat(MODEL).await.status {
+                    200 => Ok(()),
+                    status => Err(status),
+                }
+            })
+            .await;
         }
     }
     production.audited_all(requests.iter().map(String::as_str)).await;

@@ -1,7 +1,8 @@
 //! What is lost is recorded too: records that are dropped are counted by tenant, and each count is a record itself.
 //!
-//! The first is told at once, and then one a second at most, so that a full spool does not fill with its own complaints. What
-//! was counted since the last is lost with the process, and never the fact that something was.
+//! The first is told at once, then one a second at most, so that a full spool does not fill with its own complaints, and the
+//! rest where the upload makes room or ends. What was counted since the last is lost where the process is killed, and never the
+//! fact that something was.
 
 use std::{
     collections::BTreeMap,
@@ -67,20 +68,28 @@ impl Losses {
     }
 
     /// What is to be recorded now: nothing, mostly.
-    pub(super) fn due(&self, now: Timestamp) -> BTreeMap<Option<Arc<str>>, Dropped> {
+    pub(super) fn due(&self, now: impl FnOnce() -> Timestamp) -> BTreeMap<Option<Arc<str>>, Dropped> {
         if !self.pending.load(Ordering::Acquire) {
             return BTreeMap::new();
         }
-        let (now, told) = (now.as_micros(), self.told_us.load(Ordering::Relaxed));
+        let (now, told) = (now().as_micros(), self.told_us.load(Ordering::Relaxed));
         let relaxed = Ordering::Relaxed;
         let mine = now.saturating_sub(told) >= EVERY
             && self.told_us.compare_exchange(told, now, relaxed, relaxed).is_ok();
+        if mine { self.take() } else { BTreeMap::new() }
+    }
+
+    /// All that is not yet recorded, however lately the last was.
+    pub(super) fn take(&self) -> BTreeMap<Option<Arc<str>>, Dropped> {
+        if !self.pending.load(Ordering::Acquire) {
+            return BTreeMap::new();
+        }
         match self.counted.lock() {
-            Ok(mut counted) if mine => {
+            Ok(mut counted) => {
                 self.pending.store(false, Ordering::Release);
                 std::mem::take(&mut *counted)
             }
-            _ => BTreeMap::new(),
+            Err(_) => BTreeMap::new(),
         }
     }
 }
@@ -168,32 +177,35 @@ mod tests {
     #[test]
     fn losses_are_told_at_once_then_once_a_second_and_by_tenant() {
         let losses = Losses::default();
-        assert!(losses.due(at(10)).is_empty());
+        assert!(losses.due(|| at(10)).is_empty());
         let acme = Arc::<str>::from("acme");
         losses.count(Some(&acme), at(10));
         losses.count(None, at(11));
         losses.count(Some(&acme), at(12));
-        let due = losses.due(at(12));
+        let due = losses.due(|| at(12));
         let counts: Vec<_> = due
             .iter()
             .map(|(tenant, one)| (tenant.as_deref(), one.records))
             .collect();
         assert_eq!(counts, [(None, 1), (Some("acme"), 2)]);
         losses.count(None, at(12));
-        assert!(losses.due(at(12)).is_empty(), "a second has not passed");
-        assert_eq!(losses.due(at(13)).len(), 1);
-        assert!(losses.due(at(20)).is_empty());
+        assert!(losses.due(|| at(12)).is_empty(), "a second has not passed");
+        assert_eq!(losses.due(|| at(13)).len(), 1);
+        losses.count(None, at(13));
+        assert!(losses.due(|| at(13)).is_empty(), "a second has not passed");
+        assert_eq!(losses.take().len(), 1, "however lately the last was told");
+        assert!(losses.due(|| at(20)).is_empty());
     }
 
     #[test]
     fn what_could_not_be_recorded_is_counted_on() {
         let losses = Losses::default();
         losses.count(None, at(1));
-        for (tenant, dropped) in losses.due(at(5)) {
+        for (tenant, dropped) in losses.due(|| at(5)) {
             losses.add(tenant, dropped);
         }
         losses.count(None, at(6));
-        let due = losses.due(at(7));
+        let due = losses.due(|| at(7));
         let told = dropped(None, due[&None]);
         assert_eq!((told.time, told.reason.as_ref()), (at(1), "records_dropped"));
         let facts: Vec<_> = told

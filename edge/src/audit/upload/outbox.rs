@@ -65,6 +65,7 @@ impl Outbox {
 
     /// Says that nothing is written any more: what is here is the rest.
     pub(super) fn finish(&mut self) {
+        self.audit.tell_all_losses();
         self.finished = true;
         self.tails.iter_mut().for_each(Tail::finish);
         self.sweep();
