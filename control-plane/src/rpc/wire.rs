@@ -93,3 +93,58 @@ fn cut(text: &str) -> String {
         .take(TEXT_LIMIT)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tonic::Code;
+    use turnpike_runtime::identity::EdgeSigner;
+
+    use super::*;
+
+    /// What an edge says that has applied position 7, with its word that it has applied this one.
+    fn saying(signer: &EdgeSigner, signed: u64) -> v1::Report {
+        let applied = Applied {
+            edge: "edge-1".to_owned(),
+            region: "eu".to_owned(),
+            run: 3,
+            position: Position::new(signed),
+            since: Timestamp::from_micros(1_790_000_000_000_000),
+        };
+        v1::Report {
+            edge: applied.edge.clone(),
+            region: applied.region.clone(),
+            applied: 7,
+            applied_time_us: applied.since.as_micros(),
+            epoch: applied.run,
+            identity_key: signer.public_key().to_owned(),
+            identity_proof: signer.proof(applied.run),
+            statement: signer.state(&applied),
+            ..v1::Report::default()
+        }
+    }
+
+    #[test]
+    fn an_edge_is_believed_only_what_it_signed_itself() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [own, other] = folders
+            .each_ref()
+            .map(|folder| EdgeSigner::keep(folder.path(), Arc::from("edge-1")).unwrap());
+        let believed = report(saying(&own, 7)).unwrap();
+        assert_eq!(believed.position, Position::new(7));
+        assert!(believed.statement.is_some());
+        let of_another = v1::Report {
+            statement: saying(&other, 7).statement,
+            ..saying(&own, 7)
+        };
+        let with_anothers_proof = v1::Report {
+            identity_proof: other.proof(3),
+            ..saying(&own, 7)
+        };
+        for refused in [saying(&own, 6), of_another, with_anothers_proof] {
+            let status = report(refused).map(|_| ()).unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        }
+    }
+}

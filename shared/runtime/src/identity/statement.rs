@@ -122,10 +122,15 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         let other = EdgeSigner::keep(elsewhere.path(), Arc::from("edge-1")).unwrap();
         assert_eq!(stated("edge-1", other.public_key(), &statement), None);
-        // A signature of this very edge over anything else is none over this.
-        let body = statement.split('.').nth(1).unwrap();
-        let forged = statement.replace(body, &URL_SAFE_NO_PAD.encode("{}"));
-        assert_eq!(stated("edge-1", key, &forged), None);
+        // A signature of this very edge over another position is none over this.
+        let further = Applied {
+            position: Position::new(43),
+            ..applied()
+        };
+        let further = signer.state(&further);
+        let (claimed, _) = further.rsplit_once('.').unwrap();
+        let (_, signature) = statement.rsplit_once('.').unwrap();
+        assert_eq!(stated("edge-1", key, &format!("{claimed}.{signature}")), None);
         for cut in ["", ".", "..", "a.b.c"] {
             assert_eq!(stated("edge-1", key, cut), None, "{cut:?}");
         }
