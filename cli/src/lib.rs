@@ -9,4 +9,5 @@ pub mod login;
 pub mod moment;
 pub mod output;
 pub mod price;
+pub mod progress;
 pub mod session;

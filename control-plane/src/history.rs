@@ -131,6 +131,14 @@ impl History {
         Ok(state)
     }
 
+    /// The position of the last event that was made by a time.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn position_at(&self, time: Timestamp) -> Result<Position, StoreError> {
+        self.shared.position_at(time).await
+    }
+
     /// When the event at a position was made; `None` before the first event and after the last.
     ///
     /// # Errors
@@ -145,7 +153,6 @@ impl History {
 }
 
 impl Shared {
-    /// The position of the last event that was made by `time`.
     async fn position_at(&self, time: Timestamp) -> Result<Position, StoreError> {
         let (mut made, mut later) = (0, self.store.head().await?.position.get() + 1);
         while later - made > 1 {

@@ -34,6 +34,7 @@ mod policies;
 mod proxies;
 mod readme;
 mod receipts;
+mod review;
 mod secrets;
 mod stories;
 mod story;

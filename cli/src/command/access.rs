@@ -20,6 +20,7 @@ use crate::{
 mod decision;
 mod effective;
 mod request;
+mod review;
 
 /// What can be asked about the access that there is.
 #[derive(Debug, Subcommand)]
@@ -29,6 +30,10 @@ pub(super) enum Command {
     Who(effective::Who),
     /// Show what somebody may do, now or at a moment of the past, and since when. Needs access.read
     What(effective::What),
+    /// Show who was given what by which grant and when they last used it, and what could go. Needs access.read, audit.read and
+    /// log.read
+    #[command(after_help = review::HELP)]
+    Review(review::Review),
     #[command(flatten)]
     Asked(request::Command),
 }
@@ -38,6 +43,7 @@ impl Command {
         match self {
             Self::Who(who) => who.run(session).await,
             Self::What(what) => what.run(session).await,
+            Self::Review(review) => review.run(session).await,
             Self::Asked(asked) => asked.run(session).await,
         }
     }

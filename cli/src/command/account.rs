@@ -58,6 +58,9 @@ pub(super) struct Create {
     /// Who this is at an issuer, for tokens that are mapped by subject; may be given again
     #[arg(long = "subject", value_name = "ISSUER/SUBJECT")]
     subjects: Vec<String>,
+    /// Who answers for it: user:NAME or team:NAME. Gives them nothing; `access review` names virtual accounts without one
+    #[arg(long, value_name = "SUBJECT", default_value = "", hide_default_value = true)]
+    owner: String,
     #[command(flatten)]
     wait: Wait,
 }
@@ -87,6 +90,9 @@ pub(super) struct Update {
     /// Take away all subjects
     #[arg(long, conflicts_with = "subjects")]
     no_subjects: bool,
+    /// Who answers for it: user:NAME or team:NAME; '' for nobody
+    #[arg(long, value_name = "SUBJECT")]
+    owner: Option<String>,
     #[command(flatten)]
     wait: Wait,
 }
@@ -97,6 +103,7 @@ struct AccountView {
     principal: String,
     description: Option<String>,
     email: Option<String>,
+    owner: Option<String>,
     deactivated: bool,
     tags: BTreeMap<String, String>,
     teams: Vec<String>,
@@ -122,12 +129,14 @@ impl From<wire::Account> for AccountView {
             created_us,
             principal,
             subjects,
+            owner,
         } = account;
         Self {
             name,
             principal,
             description: some(description),
             email: some(email),
+            owner: some(owner),
             deactivated,
             tags,
             teams,
@@ -184,6 +193,7 @@ impl Create {
             email,
             tags,
             subjects,
+            owner,
             wait,
         } = self;
         let tags = tags.into_iter().collect();
@@ -194,6 +204,7 @@ impl Create {
             tags,
             teams,
             subjects,
+            owner,
             ..Default::default()
         };
         CreateAccountRequest {
@@ -214,6 +225,7 @@ impl Update {
             no_tags,
             subjects,
             no_subjects,
+            owner,
             wait,
         } = self;
         UpdateAccountRequest {
@@ -225,6 +237,7 @@ impl Update {
             tags: tags.into_iter().collect(),
             replace_subjects: no_subjects || !subjects.is_empty(),
             subjects,
+            owner,
             options: session.options(wait),
         }
     }

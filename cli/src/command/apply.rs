@@ -20,6 +20,7 @@ use crate::{
     failure::Failure,
     moment::{self, Moment},
     output::ReceiptView,
+    progress::Progress,
     session::{Outcome, Session, Wait, present},
 };
 
@@ -80,14 +81,14 @@ impl Apply {
         };
         let mut parts = client.plan(asked).await?.into_inner();
         let mut found = Found::default();
-        let mut progress = text::Progress::new();
+        let mut progress = Progress::new();
         while let Some(answer) = parts.message().await? {
             match answer.part {
                 Some(Part::Plan(plan)) => {
                     session.printer.prose(&text::plan(&plan, self.dry_run))?;
                     found.plan = Some(plan.into());
                 }
-                Some(Part::Progress(step)) => progress.show(&step),
+                Some(Part::Progress(step)) => progress.show(&text::progress(&step)),
                 Some(Part::Access(change)) => found.access.push(change.into()),
                 Some(Part::Replay(replay)) => found.replay = Some(replay.into()),
                 None => {}

@@ -8,12 +8,13 @@ use turnpike_access::{
     log::Position,
     needs::{Capability, Needs, PassedOver},
     pattern::Tags,
+    review::Row,
 };
 
 use super::{Page, v1};
 use crate::{
     ConversionError,
-    field::{moment, optional, parse, tags},
+    field::{micros, moment, optional, parse, shown, tags, texts},
 };
 
 /// What the question is about.
@@ -182,6 +183,34 @@ impl TryFrom<v1::WhatRequest> for WhatQuestion {
 fn capability(text: &str) -> Result<Capability, ConversionError> {
     let known = Capability::ALL.into_iter().find(|one| one.as_str() == text);
     known.ok_or_else(|| ConversionError::new("needs", "is tools, vision or json"))
+}
+
+impl From<&Row<'_>> for v1::ReviewedAccess {
+    fn from(row: &Row<'_>) -> Self {
+        let Row {
+            subject,
+            owner,
+            held,
+            used,
+            findings,
+        } = row;
+        Self {
+            subject: subject.to_string(),
+            owner: shown(*owner),
+            grant: held.map(Into::into),
+            actions: held.map(|held| texts(&held.role.actions)).unwrap_or_default(),
+            uses: used.times,
+            last_used_us: micros(used.last),
+            used_actions: used.actions.iter().map(ToString::to_string).collect(),
+            findings: findings
+                .iter()
+                .map(|finding| v1::ReviewFinding {
+                    kind: finding.as_str().to_owned(),
+                    sentence: finding.to_string(),
+                })
+                .collect(),
+        }
+    }
 }
 
 impl From<&PassedOver> for v1::PassedOver {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use turnpike_access::{
+    grant::Subject,
     id::Name,
     tenant::{Account, AccountProfile},
 };
@@ -10,7 +11,7 @@ use turnpike_access::{
 use super::{Write, v1};
 use crate::{
     ConversionError,
-    field::{all, known, pairs, parse, required, tags, text, texts},
+    field::{all, known, optional, pairs, parse, required, shown, tags, text, texts},
 };
 
 /// A user or virtual account to be made.
@@ -42,6 +43,7 @@ impl TryFrom<v1::CreateAccountRequest> for NewAccount {
             created_us: _,
             principal: _,
             subjects,
+            owner,
         } = required("account", account)?;
         Ok(Self {
             name: parse("account.name", &name)?,
@@ -51,6 +53,7 @@ impl TryFrom<v1::CreateAccountRequest> for NewAccount {
                 deactivated,
                 tags: tags(pairs),
                 subjects: shared(subjects),
+                owner: optional("account.owner", &owner)?.map(Arc::new),
             },
             teams: all("account.teams", teams)?,
             write: options.try_into()?,
@@ -70,6 +73,7 @@ pub struct AccountChange {
     deactivated: Option<bool>,
     tags: Option<turnpike_access::pattern::Tags>,
     subjects: Option<Vec<Arc<str>>>,
+    owner: Option<Option<Arc<Subject>>>,
 }
 
 impl TryFrom<v1::UpdateAccountRequest> for AccountChange {
@@ -86,6 +90,7 @@ impl TryFrom<v1::UpdateAccountRequest> for AccountChange {
             options,
             subjects,
             replace_subjects,
+            owner,
         } = request;
         if !replace_tags && !pairs.is_empty() {
             return Err(ConversionError::new(
@@ -107,6 +112,10 @@ impl TryFrom<v1::UpdateAccountRequest> for AccountChange {
             deactivated,
             tags: replace_tags.then(|| tags(pairs)),
             subjects: replace_subjects.then(|| shared(subjects)),
+            owner: match owner {
+                Some(text) => Some(optional("owner", &text)?.map(Arc::new)),
+                None => None,
+            },
         })
     }
 }
@@ -124,6 +133,7 @@ impl AccountChange {
             deactivated,
             tags,
             subjects,
+            owner,
         } = from.clone();
         AccountProfile {
             description: self.description.clone().map_or(description, known),
@@ -131,6 +141,7 @@ impl AccountChange {
             deactivated: self.deactivated.unwrap_or(deactivated),
             tags: self.tags.clone().unwrap_or(tags),
             subjects: self.subjects.clone().unwrap_or(subjects),
+            owner: self.owner.clone().unwrap_or(owner),
         }
     }
 }
@@ -150,6 +161,7 @@ impl From<&Account> for v1::Account {
             deactivated,
             tags,
             subjects,
+            owner,
         } = profile;
         Self {
             name: principal.name().to_string(),
@@ -162,6 +174,7 @@ impl From<&Account> for v1::Account {
             created_us: created.as_micros(),
             principal: principal.to_string(),
             subjects: texts(subjects),
+            owner: shown(owner.as_ref()),
         }
     }
 }

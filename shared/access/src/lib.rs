@@ -38,6 +38,7 @@ pub mod policy;
 pub mod recall;
 pub mod request;
 pub mod resolve;
+pub mod review;
 pub mod role;
 pub mod schedule;
 pub mod snapshot;

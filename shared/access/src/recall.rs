@@ -11,7 +11,7 @@ use crate::{
     choose::{Choice, ModelRequest, choose_for},
     decide::{self, Decision, decide},
     grant::{AuthMethod, Circumstances},
-    id::{Name, Principal, Timestamp},
+    id::{Id, Name, Principal, Timestamp},
     needs::Needs,
     pattern::Resource,
     resolve::Unresolved,
@@ -22,6 +22,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Recalled<'r> {
     record: &'r AuditRecord,
+    action: &'r Arc<str>,
     tenant: &'r str,
     principal: Principal,
     method: AuthMethod,
@@ -75,7 +76,6 @@ impl<'r> Recalled<'r> {
     }
 
     fn read(record: &'r AuditRecord) -> Option<Self> {
-        record.action.as_ref()?;
         let method = record.auth_method.as_deref()?;
         // Whoever asked about somebody else lent it nothing of its own.
         let about = record.subject.as_deref().or(record.principal.as_deref())?;
@@ -83,6 +83,7 @@ impl<'r> Recalled<'r> {
         let groups = token.into_iter().flat_map(|facts| &facts.groups);
         Some(Self {
             record,
+            action: record.action.as_ref()?,
             tenant: record.tenant.as_deref()?,
             principal: about.parse().ok()?,
             method: match record.subject {
@@ -176,10 +177,29 @@ impl<'r> Recalled<'r> {
         plain.into_iter().chain(needy.filter(move |_| served))
     }
 
-    /// What would be served to the request in a state, substitutes too; `None` where it would be refused. A token is taken
-    /// for new. A bare name that means nothing, or several models, is looked for under the provider that is recorded: the
-    /// client had named it beside the model.
+    /// What would be served to the request in a state, substitutes too; `None` where it would be refused.
     pub fn served(&self, snapshot: &Snapshot) -> Option<Arc<str>> {
+        match self.verdict(snapshot)? {
+            Verdict::Unresolved(_) => None,
+            Verdict::Other(decision) => decision.allowed().then(|| self.record.resource.clone())?,
+            Verdict::Model(choice) => choice.decision.allowed().then(|| choice.model.id.shared()),
+        }
+    }
+
+    /// The grant that would let the request through in a state, to a substitute too; `None` where it would be refused.
+    pub fn allowing(&self, snapshot: &Snapshot) -> Option<Id> {
+        let decision = match self.verdict(snapshot)? {
+            Verdict::Unresolved(_) => return None,
+            Verdict::Other(decision) => decision,
+            Verdict::Model(choice) => choice.decision,
+        };
+        decision.grant_id().filter(|_| decision.allowed())
+    }
+
+    /// What would be decided in a state; `None` where nobody would be let in to be judged. A token is taken for new. A bare
+    /// name that means nothing, or several models, is looked for under the provider that is recorded: the client had named
+    /// it beside the model.
+    fn verdict<'s>(&'s self, snapshot: &'s Snapshot) -> Option<Verdict<'s>> {
         let caller = self.caller(snapshot)?;
         let deactivated = |held: &HeldAccount| held.account.profile.deactivated;
         if caller.tenant.settings().suspended || caller.account.is_some_and(deactivated) {
@@ -196,15 +216,15 @@ impl<'r> Recalled<'r> {
                 of_substitute,
             )
         };
-        let verdict = match (put(None), self.record.provider.as_deref()) {
+        Some(match (put(None), self.record.provider.as_deref()) {
             (Verdict::Unresolved(_), Some(provider)) => put(Some(provider)),
             (verdict, _) => verdict,
-        };
-        match verdict {
-            Verdict::Unresolved(_) => None,
-            Verdict::Other(decision) => decision.allowed().then(|| self.record.resource.clone())?,
-            Verdict::Model(choice) => choice.decision.allowed().then(|| choice.model.id.shared()),
-        }
+        })
+    }
+
+    /// What was asked to be done, and when.
+    pub fn asked(&self) -> (&'r Arc<str>, Timestamp) {
+        (self.action, self.record.time)
     }
 
     /// Whom the decision is about.
@@ -236,7 +256,7 @@ impl<'r> Recalled<'r> {
         (accepts_fallback, needs): (bool, &Needs),
     ) -> Verdict<'s> {
         let record = self.record;
-        let action = record.action.as_deref().unwrap_or_default();
+        let action = self.action.as_ref();
         if let Some((kind, name)) = record.resource.as_deref().and_then(|text| text.split_once(':')) {
             let request = decide::Request {
                 action,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alert::rules::AlertRules,
+    grant::Subject,
     id::{Id, Name, Principal, Timestamp},
     pattern::{Glob, Tags},
 };
@@ -164,6 +165,9 @@ pub struct AccountProfile {
     /// For grants, reports and billing.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+    /// Who answers for it: a user or a team. It gives nobody anything, and may have left since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Arc<Subject>>,
 }
 
 /// A user or a virtual account.

@@ -29,6 +29,7 @@ use crate::{
 
 mod example;
 mod rehearsal;
+mod reviewed;
 
 fn acme() -> Name {
     "acme".parse().unwrap()

@@ -184,6 +184,7 @@ impl<'b> Dice<'b> {
             email: self.some(|dice| Arc::from(dice.pick(&EMAILS))),
             subjects: self.few(|dice| Arc::from(dice.pick(&["okta/1", "okta/2", "forge/1"]))),
             tags: self.tags(),
+            owner: self.some(|dice| Arc::new(dice.named(&["user:alice", "team:payments", "user:gone"]))),
             ..AccountProfile::default()
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
 };
 
 use turnpike_proto::admin::v1::{PolicyPlan, PolicyProgress};
@@ -204,37 +204,12 @@ pub(super) fn confirmed() -> Result<bool, Failure> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// How far it is, on a terminal alone.
-pub(super) struct Progress {
-    shown: bool,
-    terminal: bool,
-}
-
-impl Progress {
-    pub(super) fn new() -> Self {
-        Self {
-            shown: false,
-            terminal: io::stderr().is_terminal(),
-        }
-    }
-
-    pub(super) fn show(&mut self, progress: &PolicyProgress) {
-        if !self.terminal {
-            return;
-        }
-        let PolicyProgress { phase, done, total } = progress;
-        let of = match (phase.as_str(), total) {
-            ("access", total) => format!("{done} of {total} principals judged"),
-            (_, 0) => format!("{done} recorded requests judged again"),
-            (_, total) => format!("{done} of {total}"),
-        };
-        self.shown = true;
-        let _ = write!(io::stderr(), "\r{of}\u{1b}[K");
-    }
-
-    pub(super) fn end(&self) {
-        if self.shown {
-            let _ = write!(io::stderr(), "\r\u{1b}[K");
-        }
+/// How far a plan is.
+pub(super) fn progress(progress: &PolicyProgress) -> String {
+    let PolicyProgress { phase, done, total } = progress;
+    match (phase.as_str(), total) {
+        ("access", total) => format!("{done} of {total} principals judged"),
+        (_, 0) => format!("{done} recorded requests judged again"),
+        (_, total) => format!("{done} of {total}"),
     }
 }

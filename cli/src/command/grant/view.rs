@@ -108,3 +108,43 @@ impl From<wire::Grant> for GrantView {
         }
     }
 }
+
+impl GrantView {
+    /// What it is about, a condition on the thing each; none: everything.
+    pub(in crate::command) fn about(&self) -> Vec<String> {
+        let all = |lead: &str, values: &[String]| -> Vec<String> {
+            values.iter().map(|value| format!("{lead}{value}")).collect()
+        };
+        [
+            all("", &self.models),
+            all("", &self.resources),
+            all("family ", &self.families),
+            all("environment ", &self.environments),
+            all("not environment ", &self.not_environments),
+            all("tag ", &self.tags),
+            all("not tag ", &self.not_tags),
+            all("same tag ", &self.match_tags),
+        ]
+        .concat()
+    }
+
+    /// What it asks of a request; none: nothing.
+    pub(in crate::command) fn conditions(&self) -> Vec<String> {
+        let all = |lead: &str, values: &mut dyn Iterator<Item = &String>| -> Vec<String> {
+            values.map(|value| format!("{lead} {value}")).collect()
+        };
+        [
+            all("by", &mut self.methods.iter()),
+            all("from", &mut self.networks.iter()),
+            all("at", &mut self.schedules.iter()),
+            all("with a token no older than", &mut self.max_token_age.iter()),
+            all("not before", &mut self.not_before.iter()),
+        ]
+        .concat()
+    }
+
+    /// When it ends.
+    pub(in crate::command) fn expires(&self) -> Option<&String> {
+        self.expires.as_ref()
+    }
+}

@@ -1,6 +1,7 @@
 //! May they, and why: answered by the very functions that the edges enforce with.
 
-use tonic::{Request, Response};
+use futures::stream::BoxStream;
+use tonic::{Request, Response, Status};
 use turnpike_access::{
     authenticate::{AuthFailure, Caller, admit},
     choose::{ModelRequest, choose_for},
@@ -20,6 +21,7 @@ use crate::rpc::status::Failure;
 
 mod decision;
 mod effective;
+mod review;
 mod words;
 
 #[tonic::async_trait]
@@ -51,6 +53,13 @@ impl v1::access_service_server::AccessService for Administration {
     async fn what(&self, request: Request<v1::WhatRequest>) -> Answer<v1::AccessListResponse> {
         let (call, message) = self.admit(request).await?;
         Ok(Response::new(call.what(&read(message)?).await?))
+    }
+
+    type ReviewStream = BoxStream<'static, Result<v1::ReviewResponse, Status>>;
+
+    async fn review(&self, request: Request<v1::ReviewRequest>) -> Answer<Self::ReviewStream> {
+        let (call, message) = self.admit(request).await?;
+        Ok(Response::new(call.review(message).await?))
     }
 
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::WhoAmIResponse> {

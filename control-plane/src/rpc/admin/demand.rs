@@ -133,6 +133,7 @@ pub(super) const DEMANDS: &[Demand] = &[
     row("AccessService/ExplainDecision", "access.explain", "access").in_own_tenant(),
     row("AccessService/Who", "access.read", "access"),
     row("AccessService/What", "access.read", "access"),
+    row("AccessService/Review", "access.read", "access").in_own_tenant(),
     row("AccessService/WhoAmI", OPEN, ""),
     row("AccessService/RequestAccess", "access.request", "role"),
     row("AccessService/ListRequests", "access.request", "role"),

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     command::Command,
     event::Event,
+    grant::Subject,
     id::{Id, Name, Principal},
     snapshot::{Snapshot, Tenant},
     tenant::AccountProfile,
@@ -97,6 +98,11 @@ fn check_profile(profile: &AccountProfile) -> Result<(), Refusal> {
                 "{subject:?} is not a subject: write ISSUER/SUBJECT"
             )));
         }
+    }
+    if let Some(Subject::Group { .. }) = profile.owner.as_deref() {
+        return Err(Refusal::Invalid(
+            "an account's owner is a user, a virtual account or a team".to_owned(),
+        ));
     }
     check_tags(&profile.tags)
 }

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Who may do what with which model, by key.
-type Rights = BTreeSet<(String, String, String)>;
+pub(super) type Rights = BTreeSet<(String, String, String)>;
 
 fn by_key(now: Timestamp) -> Circumstances<'static> {
     Circumstances {
@@ -43,7 +43,7 @@ fn by_key(now: Timestamp) -> Circumstances<'static> {
     }
 }
 
-fn rights(snapshot: &Snapshot, models: &BTreeSet<ModelId>) -> Rights {
+pub(super) fn rights(snapshot: &Snapshot, models: &BTreeSet<ModelId>) -> Rights {
     let mut rights = Rights::new();
     let Some(tenant) = snapshot.tenant("acme") else {
         return rights;
@@ -73,7 +73,7 @@ fn rights(snapshot: &Snapshot, models: &BTreeSet<ModelId>) -> Rights {
     rights
 }
 
-fn listed(snapshot: &Snapshot) -> BTreeSet<ModelId> {
+pub(super) fn listed(snapshot: &Snapshot) -> BTreeSet<ModelId> {
     let models = snapshot.tenant("acme").map(|tenant| tenant.models());
     models
         .into_iter()
@@ -178,7 +178,7 @@ fn gains_and_losses_are_told_for_groups_and_for_ways_of_calling_too() {
 }
 
 /// A request of somebody by key for a chat, as an edge records it.
-fn asked(principal: &str, model: &str) -> AuditRecord {
+pub(super) fn asked(principal: &str, model: &str) -> AuditRecord {
     AuditRecord {
         time: START,
         request_id: Arc::from(format!("req_{principal}_{model}")),

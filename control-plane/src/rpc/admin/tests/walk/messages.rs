@@ -194,6 +194,7 @@ fn on_access(method: &str, things: Things) -> Vec<u8> {
             ..Default::default()
         }
         .encode_to_vec(),
+        "AccessService/Review" => v1::ReviewRequest::default().encode_to_vec(),
         "AccessService/RequestAccess" => v1::RequestAccessRequest {
             role: "viewer".to_owned(),
             seconds: 60,
