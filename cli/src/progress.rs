@@ -10,7 +10,7 @@ pub struct Progress {
 
 impl Progress {
     /// Nothing is shown yet.
-    pub fn new() -> Self {
+    pub fn on_terminal() -> Self {
         Self {
             shown: false,
             terminal: io::stderr().is_terminal(),

@@ -81,7 +81,7 @@ impl Apply {
         };
         let mut parts = client.plan(asked).await?.into_inner();
         let mut found = Found::default();
-        let mut progress = Progress::new();
+        let mut progress = Progress::on_terminal();
         while let Some(answer) = parts.message().await? {
             match answer.part {
                 Some(Part::Plan(plan)) => {

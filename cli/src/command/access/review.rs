@@ -140,7 +140,7 @@ impl Review {
         };
         let mut client = AccessServiceClient::new(session.service()).max_decoding_message_size(usize::MAX);
         let mut parts = client.review(asked).await?.into_inner();
-        let (mut views, mut progress): (Vec<ReviewView>, _) = (Vec::new(), Progress::new());
+        let (mut views, mut progress): (Vec<ReviewView>, _) = (Vec::new(), Progress::on_terminal());
         let wanted = |view: &ReviewView| {
             self.only.is_empty() || view.findings.iter().any(|kind| self.only.contains(kind))
         };
