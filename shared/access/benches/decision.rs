@@ -107,11 +107,32 @@ fn single_changes(population: &mut Population, random: &mut Random) -> Samples {
     samples
 }
 
+/// What the machine takes for one read that is in no cache, each after the one before: random in 64 MiB, as much as the
+/// lines of a million credentials. Two of them, one after another, are the least that finding a key's owner takes.
+fn cold_read(random: &mut Random) -> Samples {
+    const READS: usize = 32;
+    let mut next: Vec<usize> = (0..(64 << 20) / size_of::<usize>()).collect();
+    for place in (1..next.len()).rev() {
+        next.swap(place, random.below(place));
+    }
+    let (mut samples, mut place) = (Samples::new("one cold read, mean of 32"), 0);
+    for _ in 0..SINGLE_RUNS {
+        let start = Instant::now();
+        for _ in 0..READS {
+            place = next.get(place).copied().unwrap_or_default();
+        }
+        samples.took(start.elapsed() / u32::try_from(READS).unwrap());
+    }
+    black_box(place);
+    samples
+}
+
 fn print_table(population: &mut Population) {
     let mut random = Random::new(1);
     println!(
         "\n| {CREDENTIALS} credentials, {PRINCIPALS} principals, {MODELS} models | p50 | p99 | p99.9 |\n|---|---|---|---|"
     );
+    println!("{}", cold_read(&mut random).row());
     for samples in single_requests(population, &mut random) {
         println!("{}", samples.row());
     }

@@ -11,7 +11,7 @@ use crate::{
     grant::{AuthMethod, Circumstances},
     id::{Id, Name, Principal, Timestamp},
     pattern::Tags,
-    snapshot::{HeldAccount, HeldCredential, Snapshot, Tenant},
+    snapshot::{HeldAccount, Line, Snapshot, Tenant},
     table::prefetch,
     token::VerifiedToken,
 };
@@ -159,12 +159,12 @@ pub fn authenticate<'s>(
         credential: None,
     };
     // The digest is computed while memory arrives.
-    snapshot.credentials.prefetch(&key.id());
+    snapshot.credentials.prefetch(key.id());
     let proof = peppers.prove(key);
-    let found = snapshot.credentials.get(&key.id());
+    let found = snapshot.credentials.line(key.id());
     match found {
-        Some(held) => {
-            if let Some(caller) = plainly(snapshot, held, key, &proof, now) {
+        Some(line) => {
+            if let Some(caller) = plainly(snapshot, line, key, &proof, now) {
                 return Ok(caller);
             }
         }
@@ -174,14 +174,15 @@ pub fn authenticate<'s>(
         }
     }
     let proofs = peppers.prove_further(key, proof);
-    let credential = found.map_or(&*NOBODY, |held| held.whole().as_ref());
+    let whole = found.and_then(|line| snapshot.credentials.whole(line));
+    let credential = whole.map_or(&*NOBODY, AsRef::as_ref);
     // Looked up for right and wrong secrets alike.
     let owner = Owner::of(snapshot, credential);
     let previous = credential.previous.as_deref();
     let genuine = proofs.hold(&credential.digest);
     let was_genuine = proofs.hold(previous.map_or(&NOTHING, |previous| &previous.digest));
     let overlap = previous.is_some_and(|previous| now < previous.until);
-    if found.is_none() {
+    if whole.is_none() {
         return Err(anonymous(AuthFailure::Unknown));
     }
     if !(genuine | (was_genuine & overlap)) {
@@ -203,25 +204,26 @@ pub fn authenticate<'s>(
 /// `None` says nothing: [`Owner::admit`] judges.
 fn plainly<'s>(
     snapshot: &'s Snapshot,
-    held: &'s HeldCredential,
+    line: &'s Line,
     key: &PresentedKey<'_>,
     proof: &Proof,
     now: Timestamp,
 ) -> Option<Caller<'s>> {
-    let tenant = snapshot.tenants.at(held.tenant()?)?;
-    let seat = tenant.accounts.at(held.owner())?;
+    let tenant = snapshot.tenants.at(line.tenant()?)?;
+    let seat = tenant.accounts.at(line.owner())?;
+    let whole = snapshot.credentials.whole(line)?.as_ref();
     // A decision will want it.
     prefetch(seat.held());
-    let (pepper, mac) = held.digest()?;
+    let (pepper, mac) = line.digest()?;
     let settings = tenant.settings();
     let plain = proof.is_of(pepper, mac)
-        && held.is_plain(now)
+        && line.is_plain(now)
         && seat.admits(key.kind())
         && !settings.suspended
         && settings.credentials.max_lifetime_seconds.is_none();
     plain.then(|| Caller {
-        credential: Some(held.whole()),
-        unnarrowed: Some(held.whole()),
+        credential: Some(whole),
+        unnarrowed: Some(whole),
         ..Caller::of(tenant, seat.held(), AuthMethod::ApiKey)
     })
 }

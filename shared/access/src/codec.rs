@@ -124,9 +124,9 @@ pub fn encode<E: From<serde_json::Error>>(
     for tenant in tenants {
         records_of(tenant).try_for_each(|record| write(&record))?;
     }
-    let credentials = snapshot.credentials.values();
+    let credentials = snapshot.credentials.iter();
     credentials
-        .map(|held| Record::Credential(Credential::clone(held.whole())))
+        .map(|whole| Record::Credential(Credential::clone(whole)))
         .try_for_each(|record| write(&record))
 }
 

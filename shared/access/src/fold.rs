@@ -8,7 +8,7 @@ use crate::{
     id::{Id, Name, Principal},
     log::{BrokenChain, Origin, Position, Recorded},
     model::Provider,
-    snapshot::{HeldAccount, HeldCredential, HeldTeam, Snapshot, Tenant},
+    snapshot::{HeldAccount, HeldTeam, Snapshot, Tenant},
     tenant::{Account, Team, TeamProfile},
 };
 
@@ -120,7 +120,7 @@ impl Snapshot {
             .flat_map(|held| &held.account.credentials)
             .chain(tenant.retired.keys())
         {
-            self.credentials.remove(id);
+            self.credentials.remove(*id);
         }
         Ok(())
     }
@@ -131,10 +131,11 @@ impl Snapshot {
         id: Id,
         change: impl FnOnce(&mut Credential),
     ) -> Result<(), Missing> {
-        let held = self.credentials.get_mut(&id);
-        held.filter(|held| held.whole().tenant == origin.tenant)
-            .map(|held| held.change(change))
-            .ok_or(Missing("credential"))
+        let own = |whole: &Credential| whole.tenant == origin.tenant;
+        match self.credentials.change(id, own, change) {
+            true => Ok(()),
+            false => Err(Missing("credential")),
+        }
     }
 
     /// For [`crate::codec`] too: puts a credential in, whether or not its owner is still there. Tells whether it is new.
@@ -148,8 +149,7 @@ impl Snapshot {
                 tenant.accounts.number_or_new(&credential.owner)
             }
         };
-        let held = HeldCredential::new(Arc::new(credential), tenant_number, owner);
-        Some(self.credentials.insert(held.whole().id, held).is_none())
+        self.credentials.insert(credential, tenant_number, owner)
     }
 }
 

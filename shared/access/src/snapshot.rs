@@ -19,9 +19,11 @@ use crate::{
     tenant::TenantSettings,
 };
 
+mod credentials;
 mod held;
 
-pub(crate) use held::{AccountSeat, CredentialLine, HeldCredential};
+pub(crate) use credentials::{Credentials, Line};
+pub(crate) use held::AccountSeat;
 pub use held::{HeldAccount, HeldTeam};
 
 /// The whole access state at one position.
@@ -29,7 +31,7 @@ pub use held::{HeldAccount, HeldTeam};
 pub struct Snapshot {
     pub(crate) head: Head,
     pub(crate) bootstrapped: bool,
-    pub(crate) credentials: Table<Id, HeldCredential, CredentialLine>,
+    pub(crate) credentials: Credentials,
     pub(crate) tenants: Numbered<Name, Arc<Tenant>>,
     /// Which issuers have a URL as their `iss`: tenant and name, across tenants.
     pub(crate) issuers: Table<Arc<str>, Arc<Vec<(Name, Name)>>>,
@@ -55,7 +57,7 @@ impl Snapshot {
 
     /// A credential by its public id, dead ones too.
     pub fn credential(&self, id: Id) -> Option<&Arc<Credential>> {
-        self.credentials.get(&id).map(HeldCredential::whole)
+        self.credentials.get(id)
     }
 
     /// How many credentials there are, dead ones too.

@@ -18,14 +18,11 @@ mod prefetch;
 mod shard;
 mod slot;
 
-use directory::Directory;
+pub(crate) use directory::Directory;
 pub(crate) use numbered::{Numbered, Seat};
 pub(crate) use prefetch::prefetch;
 use shard::Shard;
 pub use slot::{Entry, Slot};
-
-/// How many entries a shard has on average before another one is added.
-const FILL: usize = 20;
 
 /// What entries are found by. Equal keys, and borrowed forms of a key, hash alike.
 pub trait Key: Eq {
@@ -161,7 +158,7 @@ impl<K: Key + Clone, V: Clone, S: Slot<K, V>> Table<K, V, S> {
 
     /// Gives a key a value, and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if self.shards.len() == 0 || self.len >= self.shards.len() * FILL {
+        if self.shards.len() == 0 || self.len >= self.shards.len() * S::FILL {
             self.split();
         }
         let hash = key.table_hash();

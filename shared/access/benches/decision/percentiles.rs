@@ -1,6 +1,6 @@
 //! Times of single runs, and their percentiles.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The times that one operation took.
 pub(crate) struct Samples {
@@ -22,8 +22,13 @@ impl Samples {
         let result = run();
         let took = start.elapsed();
         drop(result);
+        self.took(took);
+    }
+
+    /// Notes the time of one run.
+    pub(crate) fn took(&mut self, time: Duration) {
         self.nanos
-            .push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            .push(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// A row of the table.

@@ -1,4 +1,4 @@
-//! How accounts, teams and credentials are held: what nearly every request asks of them lies together, the rest behind
+//! How accounts and teams are held: what nearly every request asks of them lies together, the rest behind
 //! a pointer.
 //!
 //! What lies in front is made from the whole whenever the whole changes, and only ever answers "surely"; where it
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::HeldGrant;
 use crate::{
-    credential::{Credential, CredentialStatus, KeyKind},
-    id::{Id, Name, Timestamp},
-    table::{Key as _, Seat, Slot},
+    credential::KeyKind,
+    id::Name,
+    table::Seat,
     tenant::{Account, Team},
 };
 
@@ -118,123 +118,4 @@ pub struct HeldTeam {
     /// The team.
     pub team: Team,
     pub(crate) grants: Vec<Arc<HeldGrant>>,
-}
-
-/// A credential as it lies in the table: one cache line tells most requests all that they need.
-#[derive(Debug, Clone)]
-pub(crate) struct HeldCredential {
-    whole: Arc<Credential>,
-    mac: [u8; 32],
-    id: Id,
-    owner: u32,
-    /// The tenant's number and, in the upper byte, the pepper's id; all ones where they do not fit.
-    home: u32,
-    /// Up to this second since the epoch it is active, no decoy, and narrowed to nothing. 0: ask the whole.
-    plain_until: u32,
-}
-
-const TENANT_BITS: u32 = 24;
-
-impl HeldCredential {
-    /// `tenant` and `owner` are their numbers.
-    pub(crate) fn new(whole: Arc<Credential>, tenant: u32, owner: u32) -> Self {
-        Self {
-            mac: whole.digest.mac,
-            id: whole.id,
-            owner,
-            home: home(tenant, whole.digest.pepper),
-            plain_until: plain_until(&whole),
-            whole,
-        }
-    }
-
-    pub(crate) fn whole(&self) -> &Arc<Credential> {
-        &self.whole
-    }
-
-    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Credential)) {
-        change(Arc::make_mut(&mut self.whole));
-        let (mac, pepper) = (self.whole.digest.mac, self.whole.digest.pepper);
-        let tenant = self.tenant().unwrap_or(u32::MAX);
-        (self.mac, self.home, self.plain_until) = (mac, home(tenant, pepper), plain_until(&self.whole));
-    }
-
-    /// The number of its owner in its tenant.
-    pub(crate) fn owner(&self) -> u32 {
-        self.owner
-    }
-
-    /// The number of its tenant; `None`: look for its name.
-    pub(crate) fn tenant(&self) -> Option<u32> {
-        (self.home != u32::MAX).then_some(self.home & ((1 << TENANT_BITS) - 1))
-    }
-
-    /// Pepper and digest of its secret; `None`: ask the whole.
-    pub(crate) fn digest(&self) -> Option<(u32, &[u8; 32])> {
-        (self.home != u32::MAX).then_some((self.home >> TENANT_BITS, &self.mac))
-    }
-
-    /// Whether it is surely active, no decoy, narrowed to nothing, and not at its own end.
-    pub(crate) fn is_plain(&self, now: Timestamp) -> bool {
-        now.as_micros() < i64::from(self.plain_until) * 1_000_000
-    }
-}
-
-fn home(tenant: u32, pepper: u32) -> u32 {
-    let fits = tenant >> TENANT_BITS == 0 && pepper < u32::MAX >> TENANT_BITS;
-    if fits {
-        pepper << TENANT_BITS | tenant
-    } else {
-        u32::MAX
-    }
-}
-
-fn plain_until(whole: &Credential) -> u32 {
-    let active = matches!(whole.status, CredentialStatus::Active);
-    if !active || whole.decoy.is_some() || whole.scope.is_some() {
-        return 0;
-    }
-    let second = |end: Timestamp| end.as_micros().max(0) / 1_000_000;
-    whole
-        .expires
-        .map_or(u32::MAX, |end| u32::try_from(second(end)).unwrap_or(u32::MAX))
-}
-
-/// As much as a cache line of the table of credentials. Not aligned to one: allocators waste more on that than it gains.
-#[derive(Debug, Clone)]
-pub(crate) struct CredentialLine(HeldCredential);
-
-const _: () = assert!(
-    size_of::<Option<CredentialLine>>() == 64,
-    "as much as a cache line each"
-);
-
-impl Slot<Id, HeldCredential> for CredentialLine {
-    fn new(_hash: u32, _key: Id, value: HeldCredential) -> Self {
-        Self(value)
-    }
-
-    fn hash(&self) -> u32 {
-        self.0.id.table_hash()
-    }
-
-    fn may_hold(&self, _hash: u32) -> bool {
-        true
-    }
-
-    fn key(&self) -> &Id {
-        &self.0.id
-    }
-
-    fn value(&self) -> &HeldCredential {
-        &self.0
-    }
-
-    fn value_mut(&mut self) -> &mut HeldCredential {
-        &mut self.0
-    }
-
-    fn into_value(self) -> HeldCredential {
-        self.0
-    }
 }

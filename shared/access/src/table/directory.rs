@@ -7,13 +7,13 @@ type Branch<T> = Arc<[Leaf<T>]>;
 
 /// `LEAF` and `BRANCH` are the elements of an array of the lower two levels, in bits. The highest array is as long as it
 /// must be: 49 for a million entries of a table.
-pub(super) struct Directory<T, const LEAF: u32 = 5, const BRANCH: u32 = 5> {
+pub(crate) struct Directory<T, const LEAF: u32 = 5, const BRANCH: u32 = 5> {
     root: Arc<[Branch<T>]>,
     len: usize,
 }
 
 impl<T, const LEAF: u32, const BRANCH: u32> Directory<T, LEAF, BRANCH> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
@@ -26,12 +26,12 @@ impl<T, const LEAF: u32, const BRANCH: u32> Directory<T, LEAF, BRANCH> {
         )
     }
 
-    pub(super) fn get(&self, place: usize) -> Option<&T> {
+    pub(crate) fn get(&self, place: usize) -> Option<&T> {
         let (root, branch, leaf) = Self::path(place);
         self.root.get(root)?.get(branch)?.get(leaf)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.root
             .iter()
             .flat_map(|branch| branch.iter())
@@ -40,7 +40,7 @@ impl<T, const LEAF: u32, const BRANCH: u32> Directory<T, LEAF, BRANCH> {
 }
 
 impl<T: Clone, const LEAF: u32, const BRANCH: u32> Directory<T, LEAF, BRANCH> {
-    pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         let (_, _, last) = Self::path(place);
         Arc::make_mut(self.leaf_mut(place)?).get_mut(last)
     }
@@ -50,7 +50,7 @@ impl<T: Clone, const LEAF: u32, const BRANCH: u32> Directory<T, LEAF, BRANCH> {
         Arc::make_mut(Arc::make_mut(&mut self.root).get_mut(root)?).get_mut(branch)
     }
 
-    pub(super) fn push(&mut self, added: T) {
+    pub(crate) fn push(&mut self, added: T) {
         let (root, branch, leaf) = Self::path(self.len);
         if leaf > 0 {
             if let Some(all) = self.leaf_mut(self.len) {

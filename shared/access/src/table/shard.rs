@@ -4,8 +4,9 @@ use std::{borrow::Borrow, sync::Arc};
 
 use super::{Key, prefetch, slot::Slot};
 
-/// Length of the array of a shard's first entry. All lengths are powers of two.
-const FIRST_LENGTH: usize = 4;
+/// Length of the array of a shard's first entry. All lengths are one less than a power of two: the two counters
+/// before them, too, must fit into what allocators hand out.
+const FIRST_LENGTH: usize = 3;
 
 /// At least a fifth of the slots is free, so that probing ends.
 pub(super) struct Shard<S>(Arc<[Option<S>]>);
@@ -27,7 +28,10 @@ impl<S> Shard<S> {
             if slot.may_hold(hash) && slot.key().borrow() == key {
                 return Some(slot);
             }
-            place = (place + 1) & (self.0.len() - 1);
+            place += 1;
+            if place == self.0.len() {
+                place = 0;
+            }
         }
     }
 
@@ -123,13 +127,16 @@ fn start(hash: u32, slots: usize) -> usize {
     (hash as usize * slots) >> u32::BITS
 }
 
-/// The least power of two of which so many entries leave a fifth free.
+/// The least length of which so many entries leave a fifth free.
 fn length_for(entries: usize) -> usize {
     match entries {
         0 => 0,
-        _ => (entries + entries.div_ceil(4))
-            .next_power_of_two()
-            .max(FIRST_LENGTH),
+        _ => {
+            (entries + entries.div_ceil(4) + 1)
+                .next_power_of_two()
+                .max(FIRST_LENGTH + 1)
+                - 1
+        }
     }
 }
 

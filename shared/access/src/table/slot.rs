@@ -2,6 +2,9 @@
 
 /// An entry of a table, with its key and its value.
 pub trait Slot<K, V>: Clone {
+    /// How many entries a shard has on average before another one is added. A change copies all of a shard.
+    const FILL: usize = 20;
+
     /// An entry.
     fn new(hash: u32, key: K, value: V) -> Self;
     /// The hash of its key.
