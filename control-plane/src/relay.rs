@@ -28,7 +28,9 @@ use crate::{
 mod tests;
 
 /// The most events in one message.
-const BATCH_EVENTS: u32 = 256;
+const BATCH_EVENTS: usize = 256;
+/// The same, as the store is asked.
+const STORE_EVENTS: u32 = BATCH_EVENTS as u32;
 /// The most bytes in one message, unless a single event is larger: NATS takes a mebibyte.
 const BATCH_BYTES: usize = 512 * 1024;
 /// Bytes of an event beside its payload, at most: names, hashes, framing.
@@ -94,7 +96,10 @@ impl Relay {
 
     /// Publishes the events right after a position, as many as fit, and says which was the last.
     async fn publish_batch(&self, after: Position) -> Result<Position, RelayError> {
-        let events = self.store.read(after, BATCH_EVENTS).await?;
+        let events = match self.projection.recent(after, BATCH_EVENTS) {
+            Some(events) => events,
+            None => self.store.read(after, STORE_EVENTS).await?,
+        };
         let fitting = fitting(&events);
         let Some(last) = fitting.last().map(|event| event.position) else {
             return Ok(self.projection.position().max(after));

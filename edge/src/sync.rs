@@ -9,16 +9,12 @@ use std::sync::Arc;
 use crate::connect::ControlPlane;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use turnpike_access::{
-    id::Timestamp,
-    log::{Head, Position},
-};
-use turnpike_runtime::{
-    bus::SharedBus, identity::EdgeSigner, readiness::Condition, signing::VerifyingKeys, task::Tasks,
-};
+use turnpike_access::{id::Timestamp, log::Position};
+use turnpike_runtime::{bus::SharedBus, identity::EdgeSigner, readiness::Condition, task::Tasks};
 
 use self::{
     attach::{Attach, Told},
+    course::Course,
     follower::Follower,
     heal::Healing,
     listen::Listening,
@@ -28,6 +24,7 @@ use crate::{current::Current, kept::OnDisk};
 
 mod attach;
 mod bootstrap;
+mod course;
 mod follow;
 mod follower;
 mod heal;
@@ -111,14 +108,11 @@ impl Sync {
         let follower = Follower {
             channel: self.channel.clone(),
             listening: Listening::new(self.bus),
-            replica: Replica::new(self.current),
+            course: Course::new(Replica::new(self.current)),
             notices: noticed,
             standing,
             healing: Healing::new(self.channel),
             on_disk: self.on_disk.map(|on_disk| (on_disk, tasks.clone(), done.clone())),
-            keys: VerifyingKeys::default(),
-            known: Head::default(),
-            certain: None,
         };
         tasks.spawn_essential("sync-attach", attach.run(done.clone()));
         tasks.spawn_essential("sync-follow", follower.run(done.clone()));

@@ -49,9 +49,9 @@ impl Stage {
         &self.events
     }
 
-    /// The state after the whole group.
-    pub(super) fn into_state(self) -> Snapshot {
-        self.state
+    /// The state after the whole group, and what led to it.
+    pub(super) fn into_parts(self) -> (Snapshot, Vec<Recorded>) {
+        (self.state, self.events)
     }
 
     /// Adds a request: all of it, or on an error nothing.

@@ -79,7 +79,10 @@ impl Writer {
                     0 => break,
                     _ => self.carry_out(std::mem::take(&mut group)).await,
                 },
-                () = hints.changed() => self.follow(&condition).await,
+                // What this writer itself has committed is told of as well.
+                told = hints.changed() => if told.is_none_or(|at| at > self.projection.position()) {
+                    self.follow(&condition).await;
+                },
                 _ = poll.tick() => self.follow(&condition).await,
                 () = stop.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
             }
@@ -101,7 +104,7 @@ impl Writer {
         group.retain(|request| !request.answer.is_closed());
         loop {
             let mut stage = Stage::on(&self.projection.snapshot());
-            let now = clock::now();
+            let (now, begun) = (clock::now(), Instant::now());
             let results: Vec<_> = group
                 .iter()
                 .map(|request| stage.take(request, &self.recent, now))
@@ -110,8 +113,11 @@ impl Writer {
                 Outcome::Committed => {
                     if !stage.events().is_empty() {
                         self.recent.follow(stage.events());
-                        self.projection.publish(Arc::new(stage.into_state()));
+                        let (state, events) = stage.into_parts();
+                        self.projection.publish(Arc::new(state), &events);
                     }
+                    // It could follow only because nothing else had come by then.
+                    self.projection.is_complete_as_of(begun);
                     return answer(group, results);
                 }
                 Outcome::Conflict => {
@@ -164,10 +170,11 @@ impl Writer {
                 return Ok(());
             }
             let folded = events.iter().try_for_each(|event| state.fold(event));
-            self.recent
-                .follow(events.iter().filter(|event| event.position <= state.position()));
+            let taken = events.partition_point(|event| event.position <= state.position());
+            let taken = events.get(..taken).unwrap_or_default();
+            self.recent.follow(taken);
             // What could be folded is committed, whatever comes after it.
-            self.projection.publish(Arc::new(state));
+            self.projection.publish(Arc::new(state), taken);
             folded?;
         }
     }

@@ -3,11 +3,10 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::Routes,
-    transport::{Identity, Server, ServerTlsConfig},
+    transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming},
 };
 
 use super::StartError;
@@ -29,8 +28,7 @@ impl Listener {
     pub(super) async fn bind(settings: &Settings) -> Result<Self, StartError> {
         let mut server = Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE))
-            .tcp_nodelay(true);
+            .http2_keepalive_timeout(Some(KEEPALIVE));
         match &settings.tls {
             Some((certificate, key)) => {
                 let identity = Identity::from_pem(
@@ -69,7 +67,9 @@ impl Listener {
 
     /// Serves until `stop`, and then what is being answered to its end.
     pub(super) async fn serve(mut self, routes: Routes, stop: CancellationToken) {
-        let incoming = TcpListenerStream::new(self.socket);
+        // The server's own setting does not reach connections that it is handed, and a notice must not wait until the edge
+        // has acknowledged the one before.
+        let incoming = TcpIncoming::from(self.socket).with_nodelay(Some(true));
         let serving = self
             .server
             .add_routes(routes)

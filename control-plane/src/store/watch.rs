@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::{
+    PgPool,
+    postgres::{PgListener, PgNotification},
+};
 use tokio::sync::watch;
+use turnpike_access::log::Position;
 
 /// How long to wait before listening again after the database was lost.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,13 +36,14 @@ impl Watch {
         Self(Source::Process(receiver))
     }
 
-    /// Returns when something may have been committed since the last return; the first time as soon as it can hear.
+    /// Returns when something may have been committed since the last return; the first time as soon as it can hear. Where
+    /// that is known, it says how far the log went when that was told: whoever is there already need not look.
     /// May be dropped and called again at any time.
-    pub async fn changed(&mut self) {
+    pub async fn changed(&mut self) -> Option<Position> {
         match &mut self.0 {
             Source::Postgres { pool, listener } => loop {
                 match heard(pool, listener).await {
-                    Ok(()) => return,
+                    Ok(position) => return position,
                     Err(error) => {
                         // The listener may be stuck on a dead connection: begin anew.
                         *listener = None;
@@ -52,24 +57,34 @@ impl Watch {
                 if receiver.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
+                None
             }
         }
     }
 }
 
-async fn heard(pool: &PgPool, slot: &mut Option<PgListener>) -> Result<(), sqlx::Error> {
+async fn heard(pool: &PgPool, slot: &mut Option<PgListener>) -> Result<Option<Position>, sqlx::Error> {
     if let Some(listener) = slot {
-        if listener.try_recv().await?.is_some() {
-            while listener.next_buffered().is_some() {}
-        } else {
+        let Some(told) = listener.try_recv().await? else {
             // The connection is lost. What comes before the next one listens is not heard, so both wake the holder.
             *slot = None;
+            return Ok(None);
+        };
+        let mut newest = position(&told);
+        while let Some(told) = listener.next_buffered() {
+            // One that says nothing may mean anything.
+            newest = position(&told).and_then(|position| newest.max(Some(position)));
         }
-        return Ok(());
+        return Ok(newest);
     }
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.listen("turnpike_events").await?;
     *slot = Some(listener);
-    Ok(())
+    Ok(None)
+}
+
+/// How far the log goes, as the server tells with a commit.
+fn position(told: &PgNotification) -> Option<Position> {
+    told.payload().parse().ok().map(Position::new)
 }

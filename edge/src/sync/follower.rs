@@ -1,48 +1,31 @@
-//! Follows the log: brings together the bus, the control plane's notices and its changes, and lets
-//! [`super::replica`] fold what they bring. One task; nothing here is asked by a request.
+//! Follows the log: brings together the bus, the control plane's notices and its changes, and does what
+//! [`super::course`] makes of them. One task; nothing here is asked by a request.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::connect::ControlPlane;
-use prost::Message as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use turnpike_access::log::{Head, Position, Recorded};
-use turnpike_proto::sync::{
-    self,
-    v1::{Batch, Signed, signed::Kind},
-};
-use turnpike_runtime::{clock, retry::Backoff, signing::VerifyingKeys, task::Tasks};
+use turnpike_access::log::Position;
+use turnpike_runtime::{clock, retry::Backoff, task::Tasks};
 
 use super::{
     Standing,
     attach::Told,
     bootstrap,
-    follow::Incoming,
+    course::{Course, Then},
     heal::{Healed, Healing},
     listen::{Heard, Listening},
-    replica::{Outcome, Replica},
 };
-use crate::{
-    freshness::Moment,
-    kept::{Keeper, OnDisk},
-};
-
-/// How long what a notice tells of may take over the bus before the control plane is asked for it.
-const BUS_GRACE: Duration = Duration::from_millis(100);
+use crate::kept::{Keeper, OnDisk};
 
 pub(super) struct Follower {
     pub(super) channel: ControlPlane,
     pub(super) listening: Listening,
-    pub(super) replica: Replica,
+    pub(super) course: Course,
     pub(super) notices: watch::Receiver<Option<Arc<Told>>>,
     pub(super) standing: watch::Sender<Standing>,
     pub(super) healing: Healing,
-    pub(super) keys: VerifyingKeys,
-    /// The newest head that the control plane or the bus told of.
-    pub(super) known: Head,
-    /// From this position on, all that was committed by this moment is in force.
-    pub(super) certain: Option<(Position, Moment)>,
     /// What an earlier run left, until it is looked for; with what keeping it needs.
     pub(super) on_disk: Option<(OnDisk, Tasks, CancellationToken)>,
 }
@@ -71,7 +54,7 @@ impl Follower {
                 heard = self.listening.next() => self.on_bus(heard).await,
                 Ok(()) = self.notices.changed() => self.on_notice().await,
                 healed = self.healing.next() => self.on_healed(healed).await,
-                () = self.replica.kept() => self.report(None),
+                () = self.course.replica.kept() => self.report(None),
             }
         }
     }
@@ -93,14 +76,14 @@ impl Follower {
             None
         });
         let position = found.as_ref().map(|found| found.snapshot.position());
-        let (handle, keeper) = Keeper::new(files, position, self.replica.current());
+        let (handle, keeper) = Keeper::new(files, position, self.course.replica.current());
         tasks.spawn("state-keeper", keeper.run(done));
         if let Some(found) = found {
             let credentials = found.snapshot.credential_count();
-            self.replica.restore(found);
+            self.course.replica.restore(found);
             tracing::info!(position = ?position.map(Position::get), credentials, "serving by the state on disk");
         }
-        self.replica.keep_with(handle);
+        self.course.replica.keep_with(handle);
         self.report(None);
         position.is_some()
     }
@@ -112,15 +95,16 @@ impl Follower {
             match bootstrap::fetch(self.channel.clone()).await {
                 Ok(snapshot) => {
                     let (position, credentials) = (snapshot.position(), snapshot.credential_count());
-                    if self.replica.replace(snapshot) {
-                        tracing::info!(%position, credentials, "took the control plane's snapshot");
-                        return self.report(None);
+                    match self.course.on_whole(snapshot) {
+                        Ok(()) => {
+                            tracing::info!(%position, credentials, "took the control plane's snapshot");
+                            return self.report(None);
+                        }
+                        Err(why) => {
+                            tracing::error!(why, "kept the state that is in force");
+                            self.report(Some(why));
+                        }
                     }
-                    let why = format!(
-                        "the control plane stands at {position}, before this edge; it may have been restored from a backup"
-                    );
-                    tracing::error!(why, "kept the state that is in force");
-                    self.report(Some(why));
                 }
                 Err(error) => tracing::warn!(%error, "waiting for a snapshot of the control plane"),
             }
@@ -129,107 +113,54 @@ impl Follower {
     }
 
     async fn on_bus(&mut self, heard: Heard) {
-        match heard {
-            Heard::Message(signed) => match self.verified(&signed) {
-                // The bus is not believed about contradictions either: the control plane decides.
-                Ok(outcome) => match outcome {
-                    Outcome::Diverged(_) | Outcome::Missing => self.healing.want(Duration::ZERO),
-                    Outcome::Applied | Outcome::Unchanged => self.report(None),
-                },
-                Err(reason) => {
-                    tracing::warn!(reason, "a message on the bus is not believed");
-                    self.healing.want(BUS_GRACE);
-                }
-            },
-            Heard::Subscribed => self.healing.want(Duration::ZERO),
-        }
-    }
-
-    fn verified(&mut self, signed: &Signed) -> Result<Outcome, String> {
-        let kind = self.keys.verify(signed).map_err(|error| error.to_string())?;
-        let body = signed.body.as_ref();
-        let undecodable = |error: prost::DecodeError| error.to_string();
-        match kind {
-            Kind::Batch => {
-                let events = sync::read_batch(Batch::decode(body).map_err(undecodable)?);
-                let events = events.map_err(|error| error.to_string())?;
-                Ok(self.take(&events))
-            }
-            Kind::Head => {
-                let head = sync::v1::Head::decode(body).map_err(undecodable)?;
-                let (head, _) = sync::read_head(&head).map_err(|error| error.to_string())?;
-                Ok(self.take_head(head))
-            }
-            Kind::Unspecified => Err("neither a batch nor a head".to_owned()),
-        }
-    }
-
-    fn take(&mut self, events: &[Recorded]) -> Outcome {
-        let outcome = self.replica.take(Incoming::Batch(events), clock::now());
-        self.confirm();
-        outcome
-    }
-
-    fn take_head(&mut self, head: Head) -> Outcome {
-        if head.position > self.known.position {
-            self.known = head;
-        }
-        self.replica.take(Incoming::Head(head), clock::now())
+        let then = match heard {
+            Heard::Message(signed) => self.course.on_bus(&signed, clock::now()),
+            Heard::Subscribed => Then::Heal(Duration::ZERO),
+        };
+        self.act(then).await;
     }
 
     async fn on_notice(&mut self) {
         let told = self.notices.borrow_and_update().clone();
         let Some(told) = told else { return };
-        let notice = &told.notice;
-        self.keys = VerifyingKeys::new(notice.keys.iter().cloned());
-        let Some(Ok((head, _))) = notice.head.as_ref().map(sync::read_head) else {
-            return;
-        };
-        // One at a time: were each replaced by the next, none might ever be reached.
-        if let (None, Some(asked)) = (self.certain, told.asked) {
-            self.certain = Some((head.position, asked));
-        }
-        match self.take_head(head) {
-            Outcome::Missing if self.listening.is_on() => self.healing.want(BUS_GRACE),
-            Outcome::Missing => self.healing.want(Duration::ZERO),
-            Outcome::Diverged(why) => self.start_over(&why).await,
-            Outcome::Applied | Outcome::Unchanged => self.confirm(),
-        }
-    }
-
-    /// What is certain from a position on is certain once it is reached.
-    fn confirm(&mut self) {
-        let reached = self.replica.head().map(|head| head.position);
-        if let Some((_, moment)) = self.certain.take_if(|(from, _)| reached >= Some(*from)) {
-            self.replica.confirm(moment);
-        }
+        let listening = self.listening.is_on();
+        let then = self
+            .course
+            .on_notice(&told.notice, told.asked, listening, clock::now());
+        self.act(then).await;
     }
 
     async fn on_healed(&mut self, healed: Healed) {
-        let at = self.replica.head().unwrap_or_default();
-        match healed {
-            Healed::Due => self.healing.begin(at.position),
-            Healed::Batch(batch) => match sync::read_batch(batch) {
-                Ok(events) => match self.take(&events) {
-                    Outcome::Applied => {
-                        self.healing.helped();
-                        self.report(None);
-                    }
-                    Outcome::Unchanged => self.report(None),
-                    // What it sent is not what was asked for.
-                    Outcome::Missing => self.healing.stop(),
-                    Outcome::Diverged(why) => self.start_over(&why).await,
-                },
-                Err(error) => self.start_over(&error.to_string()).await,
-            },
-            Healed::Finished if self.replica.halted().is_none() && self.known.position > at.position => {
-                self.healing.want_again();
+        let then = match healed {
+            Healed::Due { surely } => {
+                if surely || self.course.is_behind() {
+                    self.healing.begin(self.course.at().position);
+                }
+                Then::Nothing
             }
-            Healed::Finished => {}
+            Healed::Batch(batch) => self.course.on_changes(batch, clock::now()),
+            Healed::Finished => self.course.on_no_more(),
             Healed::Failed(error) => {
                 tracing::debug!(%error, "could not ask the control plane for changes, trying again");
-                self.healing.want_again();
+                Then::HealAgain
             }
+        };
+        self.act(then).await;
+    }
+
+    async fn act(&mut self, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::Report => self.report(None),
+            Then::Heal(later) => self.healing.want(later),
+            Then::HealIfMissing(later) => self.healing.want_if_missing(later),
+            Then::Helped => {
+                self.healing.helped();
+                self.report(None);
+            }
+            Then::HealAgain => self.healing.want_again(),
+            Then::StopHealing => self.healing.stop(),
+            Then::StartOver(why) => self.start_over(&why).await,
         }
     }
 
@@ -240,14 +171,14 @@ impl Follower {
             "the state does not fit the control plane's log; fetching all of it anew"
         );
         self.healing.stop();
-        self.certain = None;
+        self.course.start_over();
         self.report(Some(why.to_owned()));
         self.bootstrap().await;
     }
 
     fn report(&self, standing_still: Option<String>) {
-        let applied = self.replica.applied();
-        let halted = self.replica.halted().map(str::to_owned).or(standing_still);
+        let applied = self.course.replica.applied();
+        let halted = self.course.replica.halted().map(str::to_owned).or(standing_still);
         self.standing.send_if_modified(|standing| {
             // What was said once holds, whatever the disk has come to.
             let applied = applied.max(standing.applied);

@@ -14,8 +14,8 @@ type Batches = Pin<Box<dyn Stream<Item = Result<Batch, Status>> + Send>>;
 
 /// What came of it.
 pub(super) enum Healed {
-    /// The wanted moment has come: begin, if something is still missing.
-    Due,
+    /// The wanted moment has come: begin, `surely` or if something is still missing.
+    Due { surely: bool },
     /// Events after the position that was asked for.
     Batch(Batch),
     /// The control plane has no more.
@@ -33,7 +33,7 @@ pub(super) struct Healing {
 
 enum State {
     Idle,
-    Wanted(Instant),
+    Wanted { at: Instant, surely: bool },
     Running(Batches),
 }
 
@@ -46,10 +46,29 @@ impl Healing {
         }
     }
 
-    /// Asks to begin so much later. What is wanted or running already stays as it is.
+    /// Asks to begin so much later. Neither what runs nor an earlier moment is put off.
     pub(super) fn want(&mut self, later: Duration) {
-        if matches!(self.state, State::Idle) {
-            self.state = State::Wanted(Instant::now() + later);
+        self.want_at(Instant::now() + later, true);
+    }
+
+    /// Asks to begin so much later if something is still missing then: as a rule it is on its way over the bus.
+    pub(super) fn want_if_missing(&mut self, later: Duration) {
+        self.want_at(Instant::now() + later, false);
+    }
+
+    fn want_at(&mut self, moment: Instant, sure: bool) {
+        match &mut self.state {
+            State::Idle => {
+                self.state = State::Wanted {
+                    at: moment,
+                    surely: sure,
+                }
+            }
+            State::Wanted { at, surely } => {
+                *at = moment.min(*at);
+                *surely |= sure;
+            }
+            State::Running(_) => {}
         }
     }
 
@@ -84,9 +103,9 @@ impl Healing {
     pub(super) async fn next(&mut self) -> Healed {
         let happened = match &mut self.state {
             State::Idle => std::future::pending().await,
-            State::Wanted(at) => {
+            State::Wanted { at, surely } => {
                 sleep_until(*at).await;
-                Healed::Due
+                Healed::Due { surely: *surely }
             }
             State::Running(batches) => match batches.next().await {
                 Some(Ok(batch)) => return Healed::Batch(batch),
@@ -96,5 +115,31 @@ impl Healing {
         };
         self.state = State::Idle;
         happened
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::{EdgeToken, channel};
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn healing() -> Healing {
+        let nowhere = http::Uri::from_static("http://127.0.0.1:1").into();
+        Healing::new(channel(nowhere, None, EdgeToken::of(None)).expect("a channel"))
+    }
+
+    #[tokio::test]
+    async fn what_may_still_come_over_the_bus_is_asked_for_only_if_it_has_not() {
+        let mut healing = healing();
+        healing.want_if_missing(Duration::ZERO);
+        assert!(matches!(healing.next().await, Healed::Due { surely: false }));
+        healing.want_if_missing(LONG);
+        healing.want(Duration::ZERO);
+        assert!(matches!(healing.next().await, Healed::Due { surely: true }));
+        healing.want(Duration::ZERO);
+        healing.want_if_missing(LONG);
+        assert!(matches!(healing.next().await, Healed::Due { surely: true }));
     }
 }

@@ -10,7 +10,11 @@ use prost::Message as _;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
-use turnpike_access::{codec, log::Recorded, snapshot::Snapshot};
+use turnpike_access::{
+    codec,
+    log::{Head, Recorded},
+    snapshot::Snapshot,
+};
 use turnpike_proto::sync::{
     self, v1,
     v1::{

@@ -23,6 +23,9 @@ enum Cut {
     BeforeCommit,
 }
 
+/// What the event holds that is appended: the statement that carries it commits by itself.
+const DOUBTFUL: &str = "doubtful";
+
 /// Passes bytes between store and server until the first commit; there it cuts every connection and takes no more.
 async fn wire(listener: TcpListener, server: &PgConnectOptions, cut: Cut) {
     let mut connections = FuturesUnordered::new();
@@ -43,7 +46,7 @@ async fn pass(mut client: TcpStream, server: &PgConnectOptions, cut: Cut) -> boo
         tokio::select! {
             asked = client.read(&mut ask) => {
                 let Ok(length @ 1..) = asked else { return false };
-                let commits = ask[..length].windows(6).any(|word| word == b"COMMIT");
+                let commits = ask[..length].windows(DOUBTFUL.len()).any(|word| word == DOUBTFUL.as_bytes());
                 if commits && cut == Cut::BeforeCommit {
                     return true;
                 }
@@ -71,7 +74,7 @@ async fn append_over_a_cut_wire(cut: Cut) {
             .url
             .replace(&format!(":{}/", server.get_port()), &format!(":{port}/"))
             .replace("sslmode=prefer", "sslmode=disable");
-        let event = event(Head::default(), "doubtful");
+        let event = event(Head::default(), DOUBTFUL);
         let append = async {
             let store = connect(&url).await.unwrap().events;
             store.append(Head::default(), std::slice::from_ref(&event)).await
@@ -88,7 +91,7 @@ async fn append_over_a_cut_wire(cut: Cut) {
             Err(AppendError::Conflict { head }) => assert!(done && head == event.head()),
             Err(other) => panic!("{other}"),
         }
-        assert_eq!(verified(&*store).await, ["doubtful"]);
+        assert_eq!(verified(&*store).await, [DOUBTFUL]);
     })
     .await;
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{
     Request, Response, Status,
-    transport::{Identity, Server, ServerTlsConfig},
+    transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming},
 };
 use turnpike_proto::ext_authz::{
     authorization_server::{Authorization, AuthorizationServer},
@@ -37,7 +36,7 @@ pub async fn serve(listener: TcpListener, identity: Option<Identity>, state: Arc
     health.set_serving::<AuthorizationServer<Service>>().await;
     let service = AuthorizationServer::new(Service(state))
         .max_decoding_message_size(body.saturating_add(AROUND_THE_BODY));
-    let mut server = Server::builder().tcp_nodelay(true);
+    let mut server = Server::builder();
     if let Some(identity) = identity {
         server = match server.tls_config(ServerTlsConfig::new().identity(identity)) {
             Ok(server) => server,
@@ -47,10 +46,11 @@ pub async fn serve(listener: TcpListener, identity: Option<Identity>, state: Arc
             }
         };
     }
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let serving = server
         .add_service(health_service)
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned());
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
     if let Err(error) = serving.await {
         tracing::error!(%error, "the listener for Envoy broke off");
     }
