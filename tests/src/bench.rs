@@ -15,6 +15,12 @@ use turnpike_access::{
 };
 use turnpike_runtime::{keyring::Keyring, random};
 
+pub mod large;
+pub mod line;
+pub mod outage;
+pub mod revoking;
+pub mod times;
+
 /// How many full keys are kept to be used.
 const SAMPLE: usize = 10_000;
 /// Ten credentials for each principal.
@@ -34,7 +40,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn record(&mut self, event: &Event) -> Result<(), Box<dyn std::error::Error>> {
+    fn record(&mut self, event: &Event) -> Result<Recorded, Box<dyn std::error::Error>> {
         let encoded = event.encode()?;
         let origin = Origin {
             time: Timestamp::from_micros(1_700_000_000_000_000),
@@ -43,14 +49,26 @@ impl Recorder {
             correlation: Arc::from("bench"),
         };
         let head = self.snapshot.head();
-        self.snapshot.fold(&Recorded::after(
-            head,
-            origin,
-            encoded.kind,
-            encoded.version,
-            encoded.payload,
-        ))?;
-        Ok(())
+        let recorded = Recorded::after(head, origin, encoded.kind, encoded.version, encoded.payload);
+        self.snapshot.fold(&recorded)?;
+        Ok(recorded)
+    }
+}
+
+impl Population {
+    /// One more credential of the first virtual account: the event that makes it.
+    ///
+    /// # Errors
+    /// Only where this file is wrong.
+    pub fn change(&mut self, peppers: &Peppers) -> Result<Recorded, Box<dyn std::error::Error>> {
+        let principal = Principal::VirtualAccount("account-0".parse()?);
+        let mut recorder = Recorder {
+            snapshot: self.snapshot.clone(),
+            tenant: "bench".parse()?,
+        };
+        let recorded = recorder.record(&Event::CredentialIssued(credential(peppers, &principal)?.0))?;
+        self.snapshot = recorder.snapshot;
+        Ok(recorded)
     }
 }
 

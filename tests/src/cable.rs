@@ -39,6 +39,11 @@ impl Cable {
         self.end.send_replace(None)
     }
 
+    /// Where it leads; nowhere while it is cut.
+    pub fn leads_to(&self) -> Option<SocketAddr> {
+        *self.end.borrow()
+    }
+
     /// Leads to this server from now on; connections to another are cut.
     pub fn connect(&self, to: SocketAddr) {
         self.end.send_replace(Some(to));

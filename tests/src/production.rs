@@ -36,6 +36,8 @@ pub struct Plan {
     pub environment: Vec<(String, String)>,
     /// What database and bus ask for; absent: nothing.
     pub passwords: Option<Passwords>,
+    /// Nothing goes through the test's cables: they cannot be cut, and take no time.
+    pub direct: bool,
 }
 
 /// The passwords that an installation is set up with.
@@ -54,7 +56,16 @@ impl Default for Plan {
             edge_flags: Vec::new(),
             environment: Vec::new(),
             passwords: None,
+            direct: false,
         }
+    }
+}
+
+impl Plan {
+    /// Where somebody connects to who is to get to the end of a cable.
+    fn way(&self, cable: &Cable) -> SocketAddr {
+        let end = self.direct.then(|| cable.leads_to()).flatten();
+        end.unwrap_or(cable.address)
     }
 }
 
@@ -123,8 +134,8 @@ impl Production {
         launch::migrate(&database, role.as_deref()).await;
         let (provider_process, provider) = launch::start_provider(at).await;
         let places = (
-            database.url_by_way_of(to_postgres.address),
-            nats.url_by_way_of(to_nats.address),
+            database.url_by_way_of(plan.way(&to_postgres)),
+            nats.url_by_way_of(plan.way(&to_nats)),
         );
         let settings = control_plane_settings(places, &keyring, &plan);
         let (control_plane, grpc, operations) =
@@ -187,12 +198,15 @@ impl Production {
                 let further = self.further.map(|address| format!(",http://{address}"));
                 let control_planes = format!(
                     "http://{}{}",
-                    self.to_control_plane.address,
+                    self.plan.way(&self.to_control_plane),
                     further.unwrap_or_default()
                 );
                 command.args(["--control-plane", &control_planes]);
                 command
-                    .env("TURNPIKE_NATS_URL", self.nats.url_by_way_of(self.to_nats.address))
+                    .env(
+                        "TURNPIKE_NATS_URL",
+                        self.nats.url_by_way_of(self.plan.way(&self.to_nats)),
+                    )
                     .env("TURNPIKE_KEYRING", &self.keyring)
                     .env("TURNPIKE_ISSUER_NETWORKS", THIS_MACHINE)
                     .env("TURNPIKE_DATA_DIR", data)
@@ -249,8 +263,8 @@ impl Production {
 
     fn settings(&self) -> Vec<(String, String)> {
         let places = (
-            self.database.url_by_way_of(self.to_postgres.address),
-            self.nats.url_by_way_of(self.to_nats.address),
+            self.database.url_by_way_of(self.plan.way(&self.to_postgres)),
+            self.nats.url_by_way_of(self.plan.way(&self.to_nats)),
         );
         control_plane_settings(places, &self.keyring, &self.plan)
     }

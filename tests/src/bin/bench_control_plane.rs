@@ -2,30 +2,87 @@
 //!
 //! `bench_control_plane ADDRESS UPSTREAM CREDENTIALS KEYS_FILE`: the keyring comes from `TURNPIKE_KEYRING`; a sample
 //! of full keys is written to the file. A real control plane would need minutes to make a million credentials one
-//! command at a time; to the edge the difference does not show.
+//! command at a time; to the edge the difference does not show. A line `RATE SECONDS` on its input makes it change the state
+//! so many times a second for so long; without a bus, the edge hears of each change here and fetches it.
 
-use std::{io::Write as _, sync::Arc};
+use std::{
+    io::Write as _,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::mpsc;
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    sync::{mpsc, watch},
+};
+use tokio_stream::{
+    Stream, StreamExt as _,
+    wrappers::{ReceiverStream, WatchStream},
+};
 use tonic::{Request, Response, Status, Streaming, codec::CompressionEncoding, transport::Server};
-use turnpike_access::{codec, snapshot::Snapshot};
+use turnpike_access::{
+    codec,
+    digest::Peppers,
+    log::{Head, Recorded},
+    snapshot::Snapshot,
+};
 use turnpike_proto::{
     audit::v1::{Acknowledgement, Batch, ingest_server},
     sync::{
-        head,
+        batch, head,
         v1::{self, ChangesRequest, Notice, Report, SnapshotChunk, SnapshotRequest, sync_server},
     },
 };
 use turnpike_runtime::{clock, keyring::Keyring, secret::Secret, shutdown::Shutdown, task::Tasks};
-use turnpike_tests::bench::population;
+use turnpike_tests::bench::{Population, population};
 
 type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 struct ControlPlane {
+    /// What edges begin with.
     snapshot: Arc<Snapshot>,
+    /// What came after it.
+    changes: Mutex<Vec<Recorded>>,
+    head: watch::Sender<Head>,
     tasks: Tasks,
 }
+
+impl ControlPlane {
+    fn since(&self, after: u64) -> Vec<Recorded> {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = after.saturating_sub(self.snapshot.position().get());
+        let rest = changes.iter().skip(usize::try_from(known).unwrap_or(usize::MAX));
+        rest.cloned().collect()
+    }
+
+    /// Changes the state as it is told.
+    async fn follow_orders(&self, mut population: Population, peppers: &Peppers) -> Result<(), Failure> {
+        let mut orders = BufReader::new(tokio::io::stdin()).lines();
+        while let Some(order) = orders.next_line().await? {
+            let numbers: Vec<u32> = order
+                .split_whitespace()
+                .map(str::parse)
+                .collect::<Result<_, _>>()?;
+            let [rate, seconds] = numbers.as_slice() else {
+                return Err("an order is RATE SECONDS".into());
+            };
+            let mut pace = tokio::time::interval(Duration::from_secs(1) / (*rate).max(1));
+            for _ in 0..rate.saturating_mul(*seconds) {
+                pace.tick().await;
+                let change = population.change(peppers).map_err(|error| error.to_string())?;
+                let head = change.head();
+                self.changes
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(change);
+                self.head.send_replace(head);
+            }
+        }
+        Ok(())
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,9 +94,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let population = population(&keyring, &format!("http://{upstream}/v1"), credentials.parse()?)?;
     std::fs::File::create(keys_file)?.write_all(population.keys.join("\n").as_bytes())?;
     let shutdown = Shutdown::on_signals()?;
+    let tasks = Tasks::new(shutdown.clone());
     let held = Arc::new(ControlPlane {
-        snapshot: Arc::new(population.snapshot),
-        tasks: Tasks::new(shutdown.clone()),
+        head: watch::Sender::new(population.snapshot.head()),
+        snapshot: Arc::new(population.snapshot.clone()),
+        changes: Mutex::default(),
+        tasks: tasks.clone(),
+    });
+    let (orders, peppers) = (held.clone(), Peppers::new(keyring.peppers()));
+    tasks.spawn("orders", async move {
+        if let Err(error) = orders.follow_orders(population, &peppers).await {
+            tracing::error!(%error, "orders are not followed any more");
+        }
     });
     let zstd = CompressionEncoding::Zstd;
     Server::builder()
@@ -86,20 +152,30 @@ impl sync_server::Sync for ControlPlane {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
-    async fn changes(&self, _: Request<ChangesRequest>) -> Result<Response<Self::ChangesStream>, Status> {
-        Ok(Response::new(Box::pin(tokio_stream::empty())))
+    async fn changes(
+        &self,
+        request: Request<ChangesRequest>,
+    ) -> Result<Response<Self::ChangesStream>, Status> {
+        let batch = batch(&self.since(request.into_inner().after));
+        Ok(Response::new(Box::pin(tokio_stream::once(Ok(batch)))))
     }
 
     async fn attach(
         &self,
         request: Request<Streaming<Report>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
-        let at = self.snapshot.head();
-        let notices = request.into_inner().map(move |report| {
-            report.map(|_| Notice {
+        let (heads, moved) = (self.head.clone(), WatchStream::new(self.head.subscribe()));
+        // A state that nobody has confirmed is not served by from the disk.
+        let reported = request
+            .into_inner()
+            .map(move |report| Ok((*heads.borrow(), report?.number)));
+        let moved = moved.map(|at| Ok((at, 0)));
+        let notices = reported.merge(moved).map(|told: Result<(Head, u64), Status>| {
+            let (at, heard) = told?;
+            Ok(Notice {
                 head: Some(head(at, clock::now())),
                 keys: Vec::new(),
-                heard: 0,
+                heard,
             })
         });
         Ok(Response::new(Box::pin(notices)))

@@ -1,250 +1,235 @@
-//! How long a revocation takes to the last edge, and whether any edge accepts the key after the receipt: on Postgres, NATS, a
-//! control plane and edges of its own, while requests flow.
+//! How changes come to the edges: how long a revocation takes to the last of them and whether any accepts the key after the
+//! receipt, commands a second, an edge with very many credentials, and requests while everything else is gone.
 //!
-//! `bench_propagation REVOCATIONS EDGES`, started by `tests/bench/propagation`. Prints one JSON object. Whatever it says of
-//! times is of this machine at this moment.
+//! `bench_propagation REVOCATIONS EDGES RATE CREDENTIALS REPORT`, started by `tests/bench/propagation` with a Postgres of its
+//! own. Writes a report; whatever it says of times is of this machine at this moment.
 #![expect(
     clippy::expect_used,
-    clippy::print_stdout,
+    clippy::print_stderr,
     clippy::indexing_slicing,
-    reason = "a measurement ends when something fails, and prints what it found"
+    reason = "a measurement ends when something fails, and says how far it is"
 )]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
-    },
-    time::{Duration, Instant},
-};
+use std::{fmt::Write as _, fs, time::Duration};
 
-use futures::{StreamExt as _, stream};
-use reqwest::Method;
-use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tonic::{
-    Request, Status,
-    service::{Interceptor, interceptor::InterceptedService},
-    transport::Channel,
-};
-use turnpike_proto::admin::v1::{
-    ChangeCredentialRequest, CreateCredentialRequest, Wait, WriteOptions,
-    credential_service_client::CredentialServiceClient,
-};
 use turnpike_tests::{
-    caller::Caller,
+    bench::{
+        large,
+        line::{Flow, Flowed, Question},
+        outage,
+        revoking::{self, Found, Watchers, make_keys},
+    },
     ground::Key,
     production::{Plan, Production},
 };
 
-/// Commands under way at once while keys are made.
+/// Commands under way at once.
 const AT_ONCE: usize = 64;
-/// Callers of the load, for each edge.
-const CALLERS: usize = 2;
-const OWNER: &str = "virtual-account:measured";
+const MODEL: &str = "fake-openai/gpt-4o";
+/// How long each of the other loads lasts.
+const LASTING: Duration = Duration::from_secs(20);
+/// Changes a second at the large edge.
+const CHANGES: u32 = 100;
 
-type Client = CredentialServiceClient<InterceptedService<Channel, Bearer>>;
-
-/// Says who asks.
-#[derive(Clone)]
-struct Bearer(String);
-
-impl Interceptor for Bearer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let bearer = format!("Bearer {}", self.0).parse().expect("a key");
-        request.metadata_mut().insert("authorization", bearer);
-        Ok(request)
-    }
+struct Asked {
+    revocations: usize,
+    regions: Vec<&'static str>,
+    rate: u32,
+    credentials: usize,
 }
 
-/// Times in microseconds, as they came.
-#[derive(Default)]
-struct Times(Vec<u64>);
-
-impl Times {
-    fn add(&mut self, took: Duration) {
-        self.0.push(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-    }
-
-    fn report(mut self) -> Value {
-        self.0.sort_unstable();
-        let at = |share: f64| {
-            let last = self.0.len().saturating_sub(1);
-            self.0
-                .get((last as f64 * share).round() as usize)
-                .map(|micros| *micros as f64 / 1e3)
-        };
-        json!({"count": self.0.len(), "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1.0)})
-    }
-}
-
-/// Requests that flow meanwhile, with a key that stays.
-struct Load {
-    done: Arc<AtomicBool>,
-    failed: Arc<AtomicU64>,
-    callers: JoinSet<Times>,
-}
-
-impl Load {
-    fn on(production: &Production, key: &Key) -> Self {
-        let mut load = Self {
-            done: Arc::default(),
-            failed: Arc::default(),
-            callers: JoinSet::new(),
-        };
-        for caller in production
-            .callers(key)
-            .into_iter()
-            .cycle()
-            .take(CALLERS * production.edges.len())
-        {
-            let (done, failed) = (load.done.clone(), load.failed.clone());
-            load.callers.spawn(async move {
-                let mut times = Times::default();
-                while !done.load(SeqCst) {
-                    let begun = Instant::now();
-                    if caller.chat("fake-openai/gpt-4o").await.status != 200 {
-                        failed.fetch_add(1, SeqCst);
-                    }
-                    times.add(begun.elapsed());
-                }
-                times
-            });
-        }
-        load
-    }
-
-    async fn end(mut self) -> Value {
-        self.done.store(true, SeqCst);
-        let mut all = Times::default();
-        while let Some(times) = self.callers.join_next().await {
-            all.0.extend(times.expect("a caller").0);
-        }
-        let mut report = all.report();
-        report["failed"] = self.failed.load(SeqCst).into();
-        report
-    }
-}
-
-async fn status(caller: &Caller) -> u16 {
-    let request = caller.request(Method::GET, "/v1/models");
-    request.send().await.expect("an answer").status().as_u16()
-}
-
-/// Makes keys, many at once: how long each command took, and how many there were in a second.
-async fn make_keys(client: &Client, count: usize) -> (Vec<Key>, Value) {
-    let begun = Instant::now();
-    let made = stream::iter(0..count).map(|_| {
-        let mut client = client.clone();
-        async move {
-            let begun = Instant::now();
-            let request = CreateCredentialRequest {
-                owner: OWNER.to_owned(),
-                ..Default::default()
-            };
-            let made = client.create(request).await.expect("a key").into_inner();
-            let key = Key {
-                text: made.key,
-                id: made.credential.expect("a credential").id,
-                owner: OWNER.to_owned(),
-            };
-            (key, begun.elapsed())
-        }
-    });
-    let made: Vec<_> = made.buffer_unordered(AT_ONCE).collect().await;
-    let rate = count as f64 / begun.elapsed().as_secs_f64();
-    let mut times = Times::default();
-    made.iter().for_each(|(_, took)| times.add(*took));
-    let mut report = times.report();
-    report["a_second"] = rate.round().into();
-    (made.into_iter().map(|(key, _)| key).collect(), report)
-}
-
-/// Asks an edge until it refuses the key; how long after `begun` it did.
-async fn refused(caller: Caller, begun: Instant) -> Duration {
-    while status(&caller).await != 401 {}
-    begun.elapsed()
-}
-
-/// What was found of revocations.
-#[derive(Default)]
-struct Found {
-    last_edge: Times,
-    receipt: Times,
-    accepted_after: u64,
-    not_applied: u64,
-}
-
-impl Found {
-    async fn revoke(&mut self, production: &Production, client: &mut Client, key: &Key) {
-        let mut edges = JoinSet::new();
-        for caller in production.callers(key) {
-            assert_eq!(status(&caller).await, 200, "a key that is good");
-        }
-        let begun = Instant::now();
-        for caller in production.callers(key) {
-            edges.spawn(refused(caller, begun));
-        }
-        let request = ChangeCredentialRequest {
-            id: key.id.clone(),
-            options: Some(WriteOptions {
-                wait: Wait::Applied.into(),
-                deadline_ms: 10_000,
-                keep_receipt: false,
-            }),
-            ..Default::default()
-        };
-        let answer = client.revoke(request).await.expect("a receipt").into_inner();
-        self.receipt.add(begun.elapsed());
-        self.not_applied += u64::from(!answer.receipt.expect("a receipt").applied);
-        for caller in production.callers(key) {
-            self.accepted_after += u64::from(status(&caller).await == 200);
-        }
-        let mut last = Duration::ZERO;
-        while let Some(took) = edges.join_next().await {
-            last = last.max(took.expect("an edge"));
-        }
-        self.last_edge.add(last);
+impl Asked {
+    async fn installation(&self) -> Production {
+        Production::start_as(Plan {
+            regions: self.regions.clone(),
+            direct: true,
+            ..Plan::default()
+        })
+        .await
     }
 }
 
 #[tokio::main]
 async fn main() {
-    let numbers: Vec<usize> = std::env::args()
-        .skip(1)
-        .map(|text| text.parse().expect("a number"))
-        .collect();
-    let (revocations, edges) = (numbers[0], numbers[1].clamp(1, 5));
-    let plan = Plan {
-        regions: ["eu", "us", "ap", "sa", "af"][..edges].to_vec(),
-        ..Plan::default()
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let number = |index: usize| words[index].parse::<usize>().expect("a number");
+    let asked = Asked {
+        revocations: number(0),
+        regions: ["eu", "us", "ap", "sa", "af"][..number(1).clamp(1, 5)].to_vec(),
+        rate: u32::try_from(number(2)).expect("a rate"),
+        credentials: number(3),
     };
-    let production = Production::start_as(plan).await;
-    let load_key = production.granted("busy").await;
+    let mut report = String::new();
+    revocations(&asked, &mut report).await;
+    large_edge(&asked, &mut report).await;
+    everything_down(&asked, &mut report).await;
+    fs::write(&words[4], report).expect("a report");
+}
+
+fn tell(report: &mut String, line: &str) {
+    eprintln!("{line}");
+    writeln!(report, "{line}").expect("text");
+}
+
+async fn revocations(asked: &Asked, report: &mut String) {
+    let production = asked.installation().await;
+    let busy = production.granted("busy").await;
     production.granted("measured").await;
-    let url = format!("http://{}", production.to_control_plane.address);
-    let channel = Channel::from_shared(url)
-        .expect("a URL")
-        .connect()
-        .await
-        .expect("the control plane");
-    let mut client =
-        CredentialServiceClient::with_interceptor(channel, Bearer(production.admin.token().to_owned()));
-    let (keys, commands) = make_keys(&client, revocations).await;
+    let mut client = revoking::client(&production).await;
+    let (mut keys, commands, rate) = make_keys(&client, asked.revocations * 2, AT_ONCE).await;
     production.admin.json(&["edge", "wait"]).await;
-    let load = Load::on(&production, &load_key);
+    tell(report, "\n## Commands through one control plane\n");
+    tell(
+        report,
+        &format!(
+            "{AT_ONCE} at once, each makes a key.\n\n| commands | a second | p50 | p99 | max |\n|---|---|---|---|---|"
+        ),
+    );
+    tell(
+        report,
+        &format!("| {} | {rate:.0} | {} |", commands.count(), commands.cells()),
+    );
+    tell(report, "\n## Revocations, one after the other\n");
+    tell(
+        report,
+        "| | revocations | p50 | p99 | max |\n|---|---|---|---|---|",
+    );
+    let loaded = keys.split_off(asked.revocations);
+    let mut next = 1;
+    let quiet = revoke(&production, &mut client, &keys, &mut next).await;
+    rows(report, "quiet", quiet);
+    let edges: Vec<_> = production.edges.iter().map(|edge| edge.data).collect();
+    let idle = idle();
+    let flow = Flow::begin(&edges, &[(Question::chat(&busy.text, MODEL), 200)], asked.rate).await;
+    let found = revoke(&production, &mut client, &loaded, &mut next).await;
+    let Flowed { times, failed, wrong } = flow.end().await;
+    let idle = idle_since(idle);
+    rows(report, &format!("{} requests/s at each edge", asked.rate), found);
+    tell(
+        report,
+        &format!("| requests meanwhile | {} | {} |", times.count(), times.cells()),
+    );
+    tell(
+        report,
+        &format!(
+            "\n{failed} of the requests failed, {wrong} were wrongly decided. The processors were idle {idle:.0} % of the time beside the load.\n"
+        ),
+    );
+}
+
+async fn revoke(
+    production: &Production,
+    client: &mut revoking::Client,
+    keys: &[Key],
+    next: &mut u64,
+) -> Found {
     let mut found = Found::default();
-    for key in &keys {
-        found.revoke(&production, &mut client, key).await;
+    let mut watchers = Watchers::of(production).await;
+    for key in keys {
+        found.revoke(&mut watchers, client, key, next).await;
     }
-    let report = json!({
-        "edges": edges,
-        "commands": commands,
-        "asked_to_refused_at_the_last_edge": found.last_edge.report(),
-        "asked_to_receipt": found.receipt.report(),
-        "accepted_after_the_receipt": found.accepted_after,
-        "not_applied_in_time": found.not_applied,
-        "requests_meanwhile": load.end().await,
-    });
-    println!("{report:#}");
+    found
+}
+
+fn rows(report: &mut String, what: &str, found: Found) {
+    let Found {
+        committed_to_refused,
+        asked_to_refused,
+        asked_to_receipt,
+        accepted_after,
+        not_applied,
+    } = found;
+    for (step, times) in [
+        ("committed to refused at the last edge", committed_to_refused),
+        ("asked to refused at the last edge", asked_to_refused),
+        ("asked to receipt", asked_to_receipt),
+    ] {
+        tell(
+            report,
+            &format!("| {what}: {step} | {} | {} |", times.count(), times.cells()),
+        );
+    }
+    tell(
+        report,
+        &format!("| {what}: accepted after the receipt | {accepted_after} | | | |"),
+    );
+    tell(
+        report,
+        &format!("| {what}: receipts without every edge | {not_applied} | | | |"),
+    );
+}
+
+async fn large_edge(asked: &Asked, report: &mut String) {
+    let found = large::measure(asked.credentials, asked.rate, CHANGES, LASTING).await;
+    tell(
+        report,
+        &format!("\n## An edge with {} credentials\n", asked.credentials),
+    );
+    tell(report, "| what | found |\n|---|---|");
+    tell(
+        report,
+        &format!(
+            "| ready from the control plane | {:.2} s |",
+            found.from_control_plane.as_secs_f64()
+        ),
+    );
+    tell(
+        report,
+        &format!(
+            "| ready from the disk, no control plane | {:.2} s |",
+            found.from_disk.as_secs_f64()
+        ),
+    );
+    tell(report, &format!("| resident memory | {} MiB |", found.memory));
+    let [quiet, beside] = found.requests;
+    let wrong = quiet.failed + quiet.wrong + beside.failed + beside.wrong;
+    tell(
+        report,
+        &format!(
+            "\n{} requests a second; {} changes came into force beside the second row, {CHANGES} a second. {wrong} requests failed or were wrongly decided. What one change costs is in shared/access/benches/report.md.\n",
+            asked.rate, found.changes
+        ),
+    );
+    tell(report, "| | requests | p50 | p99 | max |\n|---|---|---|---|---|");
+    for (what, flowed) in [("no changes", quiet), ("changes", beside)] {
+        tell(
+            report,
+            &format!("| {what} | {} | {} |", flowed.times.count(), flowed.times.cells()),
+        );
+    }
+}
+
+async fn everything_down(asked: &Asked, report: &mut String) {
+    let production = asked.installation().await;
+    let Flowed { times, failed, wrong } = outage::all_down(production, asked.rate, LASTING).await;
+    tell(
+        report,
+        "\n## Control plane, Postgres and NATS down for the whole of the load\n",
+    );
+    tell(
+        report,
+        "| requests | failed | wrongly decided | p50 | p99 | max |\n|---|---|---|---|---|---|",
+    );
+    tell(
+        report,
+        &format!("| {} | {failed} | {wrong} | {} |", times.count(), times.cells()),
+    );
+}
+
+/// The machine's ticks so far: those it was idle, and all.
+fn idle() -> [u64; 2] {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|tick| tick.parse().ok())
+        .collect();
+    [ticks.iter().skip(3).take(2).sum(), ticks.iter().take(8).sum()]
+}
+
+fn idle_since(before: [u64; 2]) -> f64 {
+    let now = idle();
+    let all = now[1].saturating_sub(before[1]).max(1);
+    now[0].saturating_sub(before[0]) as f64 * 100.0 / all as f64
 }
