@@ -1,8 +1,9 @@
 //! The audit of this edge: what the request path hands over here survives the death of the process.
 //!
 //! [`Audit::record`] writes to one of several lanes, each with its own files, so that no request waits for another.
-//! [`upload`] reads the files and sends them to the control plane; only what is stored there is deleted. Against power
-//! failure nothing is promised: a record is in the kernel's page cache, not on the disk, when `record` returns.
+//! [`upload`] reads the files and sends them to the control plane; only what is stored there is deleted. A record is in the
+//! kernel's page cache, not on the disk, when `record` returns; who wants it to survive power failure calls [`Audit::secure`]
+//! before.
 
 use std::{
     cell::Cell,
@@ -26,8 +27,9 @@ use self::{
     frame::Payload,
     lane::Lane,
     losses::{Dropped, Losses},
+    strict::{Opening, Strict},
 };
-pub use self::{open::Opened, recover::Report};
+pub use self::{open::Opened, recover::Report, strict::Fsync};
 
 mod frame;
 mod lane;
@@ -36,6 +38,7 @@ mod losses;
 mod open;
 mod recover;
 mod segment;
+mod strict;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -62,6 +65,8 @@ pub struct SpoolSettings {
     pub when_full: WhenFull,
     /// How many records can be written at the same time: more than there are threads that write. At most 256.
     pub lanes: usize,
+    /// How files get onto the disk, for tenants whose audit is strict.
+    pub fsync: Fsync,
 }
 
 /// A record was not written. Whoever answers the request must not answer it as if it had been.
@@ -76,12 +81,15 @@ pub enum Unrecorded {
     /// The disk refused.
     #[error("the audit spool cannot be written: {0}")]
     Disk(#[source] io::Error),
+    /// The disk did not take what must survive power failure.
+    #[error("the audit spool cannot be synced to the disk: {0}")]
+    Unsynced(#[source] Arc<io::Error>),
 }
 
 /// The writing end of the spool, shared by all requests.
 #[derive(Debug)]
 pub struct Audit {
-    lanes: Box<[Mutex<Lane>]>,
+    lanes: Arc<[Mutex<Lane>]>,
     /// Bytes of all files.
     used: AtomicU64,
     max_bytes: u64,
@@ -94,6 +102,7 @@ pub struct Audit {
     written: Notify,
     dropped: Counter<u64>,
     losses: Losses,
+    strict: Strict,
     /// Held locked for as long as the folder is ours.
     _lock: File,
 }
@@ -114,19 +123,57 @@ impl Audit {
 
     /// Writes the record. When this returns `Ok`, the record survives the death of this process.
     ///
-    /// Call it before the response ends. It takes a few microseconds and never waits for another thread.
+    /// Call it before the response ends. It takes a few microseconds and never waits for another thread. `secured` says that
+    /// [`Self::secure`] was called for it.
     ///
     /// # Errors
     /// The record is not written. With [`WhenFull::Drop`] a record for which there is no room is counted, and that is
     /// not an error.
-    pub fn record(&self, record: &AuditRecord) -> Result<(), Unrecorded> {
-        let written = self.put(&|out| write(record, out), self.max_bytes);
+    pub fn record(&self, record: &AuditRecord, secured: bool) -> Result<(), Unrecorded> {
+        let written = self.put(&|out| write(record, out), self.max_bytes, secured);
+        if secured && written.is_ok() {
+            self.strict.recorded(&record.request_id);
+        }
         if written.is_err() {
             self.dropped.add(1, &[]);
             self.losses.count(record.tenant.as_ref(), record.time);
         }
         self.tell_losses(self.losses.due(clock::now));
         self.as_chosen(written)
+    }
+
+    /// Returns when the record, or what stands for it until it is whole, survives power failure.
+    ///
+    /// # Errors
+    /// It does not, or there is no room for the record: the answer must not begin, also with [`WhenFull::Drop`].
+    pub fn secure(
+        &self,
+        records: &[(&AuditRecord, bool)],
+    ) -> impl Future<Output = Result<(), Unrecorded>> + Send + use<'_> {
+        let room = self.used.load(Ordering::Relaxed) < self.max_bytes - self.max_bytes / 8;
+        let opening = |(record, whole): &(&AuditRecord, bool)| Opening::of(record, *whole);
+        let openings: Vec<Opening> = records.iter().map(opening).collect();
+        async move {
+            match room {
+                true => self.strict.open(openings).await,
+                false => Err(Unrecorded::Full),
+            }
+        }
+    }
+
+    /// Whether segments whose records are stored may be deleted: nothing would stand for those records a second time.
+    fn may_delete(&self) -> bool {
+        let may = self.strict.forget();
+        if !may {
+            tracing::warn!("the audit cannot be synced to the disk: what is uploaded is not deleted");
+        }
+        may
+    }
+
+    /// Sees to it that what was secured of all that is in the lanes by now is on the disk: it may be uploaded. Else it would be
+    /// there twice if the power failed, once as it is stored and once as what stands for it.
+    fn settle(&self) -> io::Result<()> {
+        self.strict.settle()
     }
 
     /// What is not written is no error where that was chosen.
@@ -144,7 +191,7 @@ impl Audit {
     /// Only writes, and tells nothing of what is lost.
     #[cfg(test)]
     fn append(&self, record: Payload<'_>) -> Result<(), Unrecorded> {
-        self.as_chosen(self.put(record, self.max_bytes))
+        self.as_chosen(self.put(record, self.max_bytes, false))
     }
 
     /// Records what was found of earlier processes that is not as it should be.
@@ -153,7 +200,7 @@ impl Audit {
     /// It is not recorded.
     pub fn tell(&self, report: &Report) -> Result<(), Unrecorded> {
         for record in losses::found(report, clock::now()) {
-            self.put(&|out| write(&record, out), self.beyond())?;
+            self.put(&|out| write(&record, out), self.beyond(), false)?;
         }
         Ok(())
     }
@@ -162,7 +209,10 @@ impl Audit {
     fn tell_losses(&self, lost: BTreeMap<Option<Arc<str>>, Dropped>) {
         for (tenant, dropped) in lost {
             let record = losses::dropped(tenant.clone(), dropped);
-            if self.put(&|out| write(&record, out), self.beyond()).is_err() {
+            if self
+                .put(&|out| write(&record, out), self.beyond(), false)
+                .is_err()
+            {
                 self.losses.add(tenant, dropped);
             }
         }
@@ -172,11 +222,11 @@ impl Audit {
         self.max_bytes.saturating_add(self.max_bytes / 8)
     }
 
-    fn put(&self, record: Payload<'_>, bound: u64) -> Result<(), Unrecorded> {
+    fn put(&self, record: Payload<'_>, bound: u64, secured: bool) -> Result<(), Unrecorded> {
         if self.used.load(Ordering::Relaxed) >= bound {
             return Err(Unrecorded::Full);
         }
-        let appended = self.in_a_free_lane(|lane| lane.append(record));
+        let appended = self.in_a_free_lane(|lane| lane.append(record, secured));
         self.failing
             .store(matches!(appended, Err(Unrecorded::Disk(_))), Ordering::Relaxed);
         match appended {

@@ -19,7 +19,7 @@ use turnpike_runtime::{
 };
 
 use crate::{
-    audit::{Audit, Opened, SpoolSettings, upload::Upload},
+    audit::{Audit, Fsync, Opened, SpoolSettings, upload::Upload},
     connect::{self, ControlPlane, EdgeToken},
     current::Current,
     issuers,
@@ -266,15 +266,17 @@ fn open_spool(settings: &Settings, now_us: u64) -> io::Result<Opened> {
             max_bytes: settings.spool_max_bytes.get(),
             when_full: settings.spool_full,
             lanes: settings.threads() + 1,
+            fsync: Fsync::default(),
         },
         now_us,
     )?;
     let report = &opened.report;
-    if report.records > 0 || report.torn_bytes > 0 {
+    if report.records > 0 || report.torn_bytes > 0 || report.unfinished > 0 {
         let (records, torn_bytes) = (report.records, report.torn_bytes);
         tracing::info!(
             records,
             torn_bytes,
+            unfinished = report.unfinished,
             "found audit records of an earlier run; uploading them"
         );
     }

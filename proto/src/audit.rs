@@ -47,6 +47,7 @@ impl From<Ending> for v1::Ending {
             Ending::UpstreamBroke => Self::UpstreamBroke,
             Ending::Drained => Self::Drained,
             Ending::Revoked => Self::Revoked,
+            Ending::EdgeLost => Self::EdgeLost,
         }
     }
 }

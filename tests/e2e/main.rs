@@ -38,6 +38,7 @@ mod review;
 mod secrets;
 mod stories;
 mod story;
+mod strict;
 mod tenants;
 mod tokens;
 mod usage;

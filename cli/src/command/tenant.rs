@@ -9,9 +9,11 @@ use turnpike_proto::admin::v1::{
     tenant_service_client::TenantServiceClient,
 };
 
+mod audit;
 mod policy;
 mod staleness;
 
+use audit::{AuditFlags, AuditView};
 use policy::{PolicyFlags, PolicyView, Rule, Seconds};
 use staleness::{StalenessFlags, StalenessView};
 
@@ -89,6 +91,8 @@ pub(super) struct Update {
     #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
+    audit: AuditFlags,
+    #[command(flatten)]
     staleness: StalenessFlags,
     #[command(flatten)]
     policy: PolicyFlags,
@@ -105,6 +109,7 @@ struct TenantView {
     staleness: Option<StalenessView>,
     end_streams: bool,
     max_access: Option<String>,
+    audit: AuditView,
     credential_policy: Option<PolicyView>,
 }
 
@@ -125,6 +130,7 @@ impl From<wire::Tenant> for TenantView {
             staleness,
             end_streams,
             max_access_seconds,
+            audit,
             // `turnpike alert rule list` shows them with what is usual.
             alert_rules: _,
         } = tenant;
@@ -138,6 +144,7 @@ impl From<wire::Tenant> for TenantView {
             staleness: staleness.map(StalenessView::from),
             end_streams,
             max_access: max_access_seconds.map(moment::written),
+            audit: AuditView::from(audit.unwrap_or_default()),
             credential_policy: credential_policy.map(PolicyView::from),
         }
     }
@@ -233,11 +240,16 @@ impl Update {
             end_streams,
             max_access,
             wait,
+            audit,
             staleness,
             policy,
         } = self;
         let credential_policy = match policy.given() {
             true => Some(policy.apply(current(session, &name).await?.credential_policy)?),
+            false => None,
+        };
+        let audit = match audit.given() {
+            true => Some(audit.apply(current(session, &name).await?.audit)),
             false => None,
         };
         let staleness = match staleness.given() {
@@ -255,6 +267,7 @@ impl Update {
             replace_tags: no_tags || !tags.is_empty(),
             tags: tags.into_iter().collect(),
             staleness,
+            audit,
             end_streams,
             alert_rules: BTreeMap::new(),
             replace_alert_rules: false,

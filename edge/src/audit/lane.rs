@@ -1,6 +1,7 @@
 //! One lane of the spool: one epoch, its own sequence and its own files, written by one thread at a time.
 
 use std::{
+    fs::File,
     path::PathBuf,
     sync::{
         Arc,
@@ -50,6 +51,8 @@ pub(super) struct Lane {
     buffer: Vec<u8>,
     /// What a failed write left behind could not be removed: nothing may come after it.
     broken: bool,
+    /// Files that hold records which are to survive power failure, and may not be on the disk yet.
+    unsynced: Vec<Arc<File>>,
 }
 
 impl Lane {
@@ -63,11 +66,17 @@ impl Lane {
             next: 1,
             buffer: Vec::with_capacity(2048),
             broken: false,
+            unsynced: Vec::new(),
         }
     }
 
-    /// Appends a record and answers how many bytes the files grew by.
-    pub(super) fn append(&mut self, record: Payload<'_>) -> Result<u64, Unrecorded> {
+    /// The files that must be on the disk before what was secured of their records may be forgotten.
+    pub(super) fn take_unsynced(&mut self) -> Vec<Arc<File>> {
+        std::mem::take(&mut self.unsynced)
+    }
+
+    /// Appends a record and answers how many bytes the files grew by. A secured one makes its file one to be synced.
+    pub(super) fn append(&mut self, record: Payload<'_>, secured: bool) -> Result<u64, Unrecorded> {
         if self.broken {
             return Err(Unrecorded::Disk(std::io::Error::other("the lane is broken")));
         }
@@ -79,6 +88,10 @@ impl Lane {
             _ => (self.roll()?, frame::HEADER as u64),
         };
         let appended = writer.append(&self.buffer);
+        let file = writer.file();
+        if secured && self.unsynced.last().is_none_or(|last| !Arc::ptr_eq(last, file)) {
+            self.unsynced.push(file.clone());
+        }
         self.writer = Some(writer);
         match appended {
             Ok(()) => {

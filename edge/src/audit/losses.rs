@@ -108,6 +108,7 @@ pub(super) fn dropped(tenant: Option<Arc<str>>, dropped: Dropped) -> AuditRecord
 pub(super) fn found(report: &Report, now: Timestamp) -> Vec<AuditRecord> {
     let Report {
         records: _,
+        unfinished: _,
         torn_bytes,
         set_aside,
     } = report;

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64},
     },
 };
@@ -13,10 +13,11 @@ use tokio::sync::Notify;
 use turnpike_runtime::telemetry::metrics;
 
 use super::{
-    Audit, Report, SpoolSettings,
+    Audit, Fsync, Report, SpoolSettings,
     lane::{Lane, Progress},
     losses::Losses,
     recover::recover,
+    strict::{self, Strict},
     tail::Tail,
 };
 
@@ -49,7 +50,8 @@ impl Audit {
         fs::create_dir_all(&settings.folder)?;
         let lock = lock(settings)?;
         let folder = Arc::new(settings.folder.clone());
-        let recovered = recover(&folder)?;
+        let mut recovered = recover(&folder)?;
+        let openings = strict::recover(&folder)?;
 
         let count = settings.lanes.clamp(1, 256);
         // The low eight bits are the lane. A clock that went back must not give an epoch that is in use.
@@ -64,8 +66,10 @@ impl Audit {
             tails.push(Tail::new(folder.clone(), progress.clone(), false, 0, 1));
             lanes.push(Mutex::new(Lane::new(folder.clone(), progress, roll)));
         }
+        let lanes: Arc<[Mutex<Lane>]> = lanes.into();
+        let strict = Strict::new(&folder, base, settings.fsync.clone(), unsynced(lanes.clone()));
         let audit = Arc::new(Self {
-            lanes: lanes.into_boxed_slice(),
+            lanes,
             used: AtomicU64::new(recovered.bytes),
             max_bytes: settings.max_bytes,
             when_full: settings.when_full,
@@ -74,8 +78,10 @@ impl Audit {
             written: Notify::new(),
             dropped: metrics::audit_dropped(),
             losses: Losses::default(),
+            strict,
             _lock: lock,
         });
+        recovered.report.unfinished = audit.conclude(&openings, &settings.fsync)?;
         audit.observe();
         Ok(Opened {
             audit,
@@ -83,6 +89,28 @@ impl Audit {
             report: recovered.report,
         })
     }
+}
+
+impl Audit {
+    /// Makes records of what stands for answers whose end nobody recorded, and answers how many there are.
+    fn conclude(&self, openings: &strict::Openings, fsync: &Fsync) -> io::Result<u64> {
+        for record in &openings.unfinished {
+            self.put(&|out| out.extend_from_slice(record), self.beyond(), true)
+                .map_err(io::Error::other)?;
+        }
+        self.strict.sync_lanes()?;
+        openings.forget(fsync)?;
+        Ok(openings.unfinished.len() as u64)
+    }
+}
+
+fn unsynced(lanes: Arc<[Mutex<Lane>]>) -> strict::Unsynced {
+    let of = |lane: &Mutex<Lane>| {
+        lane.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_unsynced()
+    };
+    Arc::new(move || lanes.iter().flat_map(of).collect())
 }
 
 fn lock(settings: &SpoolSettings) -> io::Result<File> {

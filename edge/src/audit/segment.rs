@@ -4,6 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -38,7 +39,7 @@ impl Name {
 /// A segment that is being written.
 #[derive(Debug)]
 pub(super) struct Writer {
-    file: File,
+    file: Arc<File>,
     length: u64,
 }
 
@@ -55,9 +56,14 @@ impl Writer {
         };
         file.write_all(&header.encode())?;
         Ok(Self {
-            file,
+            file: Arc::new(file),
             length: frame::HEADER as u64,
         })
+    }
+
+    /// For whoever wants it on the disk.
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
     }
 
     /// The file's length in bytes.
@@ -70,7 +76,7 @@ impl Writer {
     /// # Errors
     /// The file is as it was before; or, where even that failed, [`Append::Broken`]: write to it no more.
     pub(super) fn append(&mut self, frame: &[u8]) -> Result<(), Append> {
-        match self.file.write_all(frame) {
+        match (&*self.file).write_all(frame) {
             Ok(()) => {
                 self.length += frame.len() as u64;
                 Ok(())

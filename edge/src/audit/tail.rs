@@ -124,9 +124,14 @@ impl Tail {
         self.finished && self.waiting() == 0
     }
 
-    /// The next records, `None` where there are none now.
-    pub(super) fn read(&mut self, bounds: Bounds) -> io::Result<Option<Run>> {
-        let written = self.progress.written();
+    /// The last sequence that is wholly in the files.
+    pub(super) fn written(&self) -> u64 {
+        self.progress.written()
+    }
+
+    /// The next records up to a sequence, `None` where there are none now.
+    pub(super) fn read(&mut self, bounds: Bounds, up_to: u64) -> io::Result<Option<Run>> {
+        let written = self.written().min(up_to);
         let first = self.next;
         let mut before = None;
         let mut records = Vec::new();
@@ -186,16 +191,14 @@ impl Tail {
     }
 
     /// Takes note of what is stored, and deletes the segments that hold nothing else. Answers the bytes freed.
-    pub(super) fn acknowledge(&mut self, stored: u64) -> u64 {
+    /// `may_delete` is asked before.
+    pub(super) fn acknowledge(&mut self, stored: u64, may_delete: impl Fn() -> bool) -> u64 {
         // Never beyond what was sent, whatever the other side claims.
         self.acknowledged = self.acknowledged.max(stored.min(self.next - 1));
         let mut freed = 0;
-        if self
-            .behind
-            .front()
-            .is_some_and(|passed| passed.last <= self.acknowledged)
-            && !self.keep_links()
-        {
+        let passed = self.behind.front();
+        let passed = passed.is_some_and(|passed| passed.last <= self.acknowledged);
+        if (passed || self.is_done()) && !may_delete() || passed && !self.keep_links() {
             return freed;
         }
         while let Some(passed) = self

@@ -7,7 +7,7 @@ use turnpike_access::audit::chain::{Leaf, Link};
 use turnpike_proto::audit::v1::{Ending, Outcome, Record};
 
 use super::{
-    Audit, Opened, SpoolSettings, WhenFull,
+    Audit, Fsync, Opened, SpoolSettings, WhenFull,
     open::SpoolReader,
     segment::Name,
     tail::{Bounds, Tail},
@@ -15,6 +15,7 @@ use super::{
 
 mod lanes;
 mod model;
+mod strict;
 
 pub(super) fn settings(folder: &Path) -> SpoolSettings {
     SpoolSettings {
@@ -22,6 +23,7 @@ pub(super) fn settings(folder: &Path) -> SpoolSettings {
         max_bytes: 1 << 20,
         when_full: WhenFull::Refuse,
         lanes: 2,
+        fsync: Fsync::default(),
     }
 }
 
@@ -44,7 +46,7 @@ pub(super) fn read_all(reader: &mut SpoolReader) -> BTreeMap<u64, Vec<u64>> {
     };
     let mut all: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for tail in &mut reader.tails {
-        while let Some(run) = tail.read(bounds).expect("readable") {
+        while let Some(run) = tail.read(bounds, u64::MAX).expect("readable") {
             let held = all.entry(run.epoch).or_default();
             held.extend(
                 run.records
@@ -87,7 +89,7 @@ fn what_is_recorded_is_read_back_by_the_next_process_and_deleted_when_acknowledg
     let read: Vec<u64> = read_all(&mut reader).into_values().flatten().collect();
     assert_eq!(read.len(), 100);
     for tail in &mut reader.tails {
-        tail.acknowledge(u64::MAX);
+        tail.acknowledge(u64::MAX, || true);
     }
     assert_eq!(segments(folder.path()), []);
     drop((audit, reader));
@@ -124,7 +126,7 @@ fn a_full_spool_lets_no_request_in_and_keeps_room_for_those_under_way() {
     let freed: u64 = reader
         .tails
         .iter_mut()
-        .map(|tail| tail.acknowledge(u64::MAX))
+        .map(|tail| tail.acknowledge(u64::MAX, || true))
         .sum();
     audit.released(before, freed);
     assert!(audit.has_room(), "freed {freed} bytes");
@@ -194,7 +196,10 @@ fn a_chain_goes_on_after_a_restart_although_its_beginning_is_deleted() {
         bytes: 1 << 20,
     };
     let mut reader = opened.reader;
-    let whole = reader.tails[0].read(all).expect("readable").expect("records");
+    let whole = reader.tails[0]
+        .read(all, u64::MAX)
+        .expect("readable")
+        .expect("records");
     let start = Link::start(whole.epoch);
     let chain = |upto: usize| {
         let numbered = (1..).zip(&whole.records).take(upto);
@@ -203,14 +208,23 @@ fn a_chain_goes_on_after_a_restart_although_its_beginning_is_deleted() {
         })
     };
     assert_eq!(whole.links, Some((start, chain(15))));
-    assert!(reader.tails[0].acknowledge(11) > 0, "a segment is deleted");
+    assert!(
+        reader.tails[0].acknowledge(11, || true) > 0,
+        "a segment is deleted"
+    );
     reader.tails[0].rewind();
-    let rest = reader.tails[0].read(all).expect("readable").expect("records");
+    let rest = reader.tails[0]
+        .read(all, u64::MAX)
+        .expect("readable")
+        .expect("records");
     assert_eq!((rest.first, rest.links), (12, Some((chain(11), chain(15)))));
     drop((opened.audit, reader));
 
     let mut again = Audit::open(&small, 2).expect("open").reader;
-    let rest = again.tails[0].read(all).expect("readable").expect("records");
+    let rest = again.tails[0]
+        .read(all, u64::MAX)
+        .expect("readable")
+        .expect("records");
     let first = usize::try_from(rest.first).expect("small") - 1;
     assert!(first > 0);
     assert_eq!(rest.links, Some((chain(first), chain(15))));
@@ -218,7 +232,10 @@ fn a_chain_goes_on_after_a_restart_although_its_beginning_is_deleted() {
     fs::remove_file(folder.path().join(format!("{}.links", whole.epoch))).expect("kept");
     drop(again);
     let mut again = Audit::open(&small, 3).expect("open").reader;
-    let rest = again.tails[0].read(all).expect("readable").expect("records");
+    let rest = again.tails[0]
+        .read(all, u64::MAX)
+        .expect("readable")
+        .expect("records");
     assert_eq!(rest.links, None);
 }
 
@@ -238,7 +255,7 @@ fn a_rewound_tail_reads_on_from_what_is_acknowledged() {
     }
     read_all(&mut reader);
     let tail: &mut Tail = &mut reader.tails[0];
-    tail.acknowledge(11);
+    tail.acknowledge(11, || true);
     tail.rewind();
     let again: Vec<u64> = read_all(&mut reader).into_values().flatten().collect();
     assert_eq!(again, [11, 12, 13, 14]);

@@ -176,6 +176,9 @@ pub(super) fn identify_for<'s>(
         Presented::Key(key) => by_key(state, snapshot, key, ticket, begun),
         Presented::Token(_, token) => by_token(state, snapshot, token, ticket, begun),
     };
+    if let Some(tenant) = tenant.and_then(|name| snapshot.tenant(name.as_str())) {
+        ticket.hold_to(tenant.settings().audit.mode);
+    }
     // Whatever became of it: what a fenced edge believes of a credential may be over.
     match (&found, tenant.and_then(|name| snapshot.tenant(name.as_str()))) {
         (Ok(caller), _) => fence::check(state, caller.tenant, wanted)?,

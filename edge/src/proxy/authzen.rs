@@ -147,7 +147,10 @@ fn many(
             one_of_many(asking, &parts, id, ticket)?
         } else {
             let id = state.next_id();
-            one_of_many(asking, &parts, &id, &mut ticket.further(&id))?
+            let mut further = ticket.further(&id);
+            let verdict = one_of_many(asking, &parts, &id, &mut further)?;
+            ticket.adopt(further);
+            verdict
         };
         let enough = match batch.semantic {
             Semantic::ExecuteAll => false,

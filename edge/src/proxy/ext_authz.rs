@@ -48,12 +48,22 @@ async fn check(state: &Arc<State>, request: CheckRequest) -> CheckResponse {
         Ok(told) => answer(state, client, told, &id, &mut ticket).await,
         Err(refusal) => Err(refusal.clone()),
     };
-    answered.map(wire::ok).unwrap_or_else(|refusal| {
+    let dialect = route::dialect_of(told.as_ref().map_or("/", |told| told.head.uri.path()));
+    let refuse = |refusal: &Refusal, ticket: &mut Ticket| {
+        wire::denied(
+            handle::refuse(refusal, dialect, &id, ticket),
+            refusal.reason(),
+            &id,
+        )
+    };
+    let response = answered.map(wire::ok).unwrap_or_else(|refusal| {
         handle::attribute(state, headers, &mut ticket);
-        let path = told.as_ref().map_or("/", |told| told.head.uri.path());
-        let response = handle::refuse(&refusal, route::dialect_of(path), &id, &mut ticket);
-        wire::denied(response, refusal.reason(), &id)
-    })
+        refuse(&refusal, &mut ticket)
+    });
+    match handle::settle(&mut ticket).await {
+        Ok(()) => response,
+        Err(refusal) => refuse(&refusal, &mut ticket),
+    }
 }
 
 async fn answer(

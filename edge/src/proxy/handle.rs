@@ -29,6 +29,7 @@ use super::{
     state::{RequestId, State},
     ticket::{Ticket, cut},
 };
+use crate::audit::Unrecorded;
 
 pub(super) const DECISION: HeaderName = HeaderName::from_static("x-turnpike-decision");
 pub(super) const POSITION: HeaderName = HeaderName::from_static("x-turnpike-position");
@@ -57,10 +58,24 @@ pub(super) async fn handle(
             refuse(&refusal, dialect, &id, &mut ticket).map(AnswerBody::from)
         }
     };
+    if let Err(refusal) = settle(&mut ticket).await {
+        response = refuse(&refusal, dialect, &id, &mut ticket).map(AnswerBody::from);
+    }
     if dialect == Dialect::AuthZen {
         authzen::echo_request_id(&head.headers, response.headers_mut());
     }
     response
+}
+
+/// Sees to what the tenant wants its audit to survive.
+pub(super) async fn settle(ticket: &mut Ticket) -> Result<(), Refusal> {
+    ticket.settle().await.map_err(|error| {
+        tracing::warn!(%error, "a request of a tenant whose audit is strict is refused");
+        unavailable(match error {
+            Unrecorded::Full => "audit_full",
+            _ => "audit_unsynced",
+        })
+    })
 }
 
 async fn answer(
@@ -191,6 +206,7 @@ async fn relay(
     let operation = crate::metrics::operation(outgoing.route.action);
     let call = || approved.target.call(operation, &approved.model);
     ticket.trace_call(call, &mut outgoing.headers);
+    settle(ticket).await?;
     let answer = state.upstream.send(approved, outgoing).await?;
     let mut response = match answer {
         Answer::Read(response) => {

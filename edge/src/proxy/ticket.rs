@@ -7,7 +7,7 @@ use opentelemetry::trace::TraceContextExt as _;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use turnpike_access::{
-    audit::{AuditRecord, Billing, Ending, Outcome, Usage},
+    audit::{AuditRecord, Billing, Ending, Outcome, Usage, settings::AuditMode},
     charge::saved_nanos,
     id::Timestamp,
     model::Prices,
@@ -41,6 +41,21 @@ pub(super) struct Ticket {
     spans: Spans,
     /// Whether the record stands for a response, and not for one more decision of it.
     answers: bool,
+    survives: Survives,
+    /// Further records of the same request that are finished, but for what they are to survive.
+    further: Vec<Ticket>,
+}
+
+/// What the record is to survive before the answer begins.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Survives {
+    /// The death of the process, before the answer ends; nothing before it begins.
+    #[default]
+    Death,
+    /// Power failure, which nobody has seen to yet. `done`: the record is whole.
+    Owed { done: bool },
+    /// Power failure, which was seen to, or can't be.
+    Settled,
 }
 
 /// What tokens cost, at the position of the decision.
@@ -104,6 +119,8 @@ impl Ticket {
             prices: Charged::default(),
             spans: Spans::default(),
             answers: true,
+            survives: Survives::default(),
+            further: Vec::new(),
         }
     }
 
@@ -123,6 +140,8 @@ impl Ticket {
             prices: Charged::default(),
             spans: Spans::default(),
             answers: false,
+            survives: self.survives,
+            further: Vec::new(),
         }
     }
 
@@ -182,6 +201,10 @@ impl Ticket {
 
     /// Whether the record is written, or was handed on.
     pub(super) fn finished(&self) -> bool {
+        self.written() || self.survives == Survives::Owed { done: true }
+    }
+
+    fn written(&self) -> bool {
         self.record.is_none()
     }
 
@@ -212,10 +235,52 @@ impl Ticket {
             prices: self.prices,
             spans: std::mem::take(&mut self.spans),
             answers: self.answers,
+            survives: self.survives,
+            further: std::mem::take(&mut self.further),
         }
     }
 
-    /// Writes the record. When this returns `Ok`, the response may end.
+    /// Notes what the tenant wants of its audit.
+    pub(super) fn hold_to(&mut self, mode: AuditMode) {
+        if mode == AuditMode::Strict && self.survives == Survives::Death {
+            self.survives = Survives::Owed { done: false };
+        }
+    }
+
+    /// Takes over a further record of the same request, finished, with what it may still lack.
+    pub(super) fn adopt(&mut self, further: Self) {
+        if !further.written() {
+            self.further.push(further);
+        }
+    }
+
+    /// Sees to it that the record survives what the tenant wants, also where it is not whole yet. Call it before anything of the
+    /// request leaves: to a provider, and to the client.
+    ///
+    /// # Errors
+    /// It does not, and the request must be refused.
+    pub(super) async fn settle(&mut self) -> Result<(), Unrecorded> {
+        let Survives::Owed { done } = self.survives else {
+            return Ok(());
+        };
+        let records = self.further.iter().chain([&*self]);
+        let records: Vec<(&AuditRecord, bool)> = records
+            .filter_map(|ticket| Some((ticket.record.as_deref()?, ticket.finished())))
+            .collect();
+        let secured = self.state.audit.secure(&records);
+        // Boxed, so that no other request carries the room that it takes.
+        let secured = Box::pin(secured).await;
+        self.survives = Survives::Settled;
+        for mut further in std::mem::take(&mut self.further) {
+            further.survives = Survives::Settled;
+            further.write()?;
+        }
+        secured?;
+        if done { self.write() } else { Ok(()) }
+    }
+
+    /// Writes the record. When this returns `Ok`, the response may end; where [`Self::settle`] is still to be called, when that
+    /// does, and it is written then.
     ///
     /// # Errors
     /// The record is not written, and the response must not look as if it were.
@@ -228,10 +293,11 @@ impl Ticket {
     /// # Errors
     /// As for [`Self::finish`].
     pub(super) fn finish_at(&mut self, at: Instant, ending: Ending) -> Result<(), Unrecorded> {
-        let Some(mut record) = self.record.take() else {
+        let latency_us = self.until(at);
+        let Some(record) = &mut self.record else {
             return Ok(());
         };
-        record.latency_us = self.until(at);
+        record.latency_us = latency_us;
         record.ending = ending;
         let Charged { served, denied } = self.prices;
         let cost = served.and_then(|prices| prices.cost_nanos(&record.usage));
@@ -243,12 +309,26 @@ impl Ticket {
         if record.reason.is_empty() {
             record.reason = Arc::from("client_gone");
         }
+        match &mut self.survives {
+            Survives::Owed { done } if !*done => {
+                *done = true;
+                Ok(())
+            }
+            _ => self.write(),
+        }
+    }
+
+    fn write(&mut self) -> Result<(), Unrecorded> {
+        let Some(record) = self.record.take() else {
+            return Ok(());
+        };
         match self.answers {
             true => self.state.metrics.request(&record, &self.labels),
             false => self.state.metrics.decided(&record),
         }
         self.spans.end(&record);
-        self.state.audit.record(&record).inspect_err(|error| {
+        let secured = self.survives != Survives::Death;
+        self.state.audit.record(&record, secured).inspect_err(|error| {
             tracing::error!(%error, request = %record.request_id, "a request could not be recorded");
         })
     }
@@ -276,7 +356,10 @@ impl Spans {
 impl Drop for Ticket {
     fn drop(&mut self) {
         // Logged where it fails; there is nobody left to answer.
-        if !self.finished() {
+        if !self.written() {
+            if self.survives != Survives::Death {
+                self.survives = Survives::Settled;
+            }
             drop(self.finish(Ending::ClientGone));
         }
     }

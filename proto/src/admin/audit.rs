@@ -1,7 +1,7 @@
 //! Questions to the audit, and its records as they are shown.
 
 use turnpike_access::{
-    audit::{AuditId, AuditRecord, Ending, Outcome},
+    audit::{AuditId, AuditRecord, Outcome},
     id::{Id, Timestamp},
 };
 
@@ -194,7 +194,7 @@ impl From<(&AuditId, &AuditRecord)> for v1::AuditEntry {
             cached_tokens,
             reasoning_tokens,
             streamed,
-            ending: ending_word(record.ending).to_owned(),
+            ending: record.ending.as_str().to_owned(),
             client,
             user_agent,
             metadata,
@@ -218,15 +218,5 @@ fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Allowed => "allowed",
         Outcome::Refused => "refused",
-    }
-}
-
-fn ending_word(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Complete => "complete",
-        Ending::ClientGone => "client_gone",
-        Ending::UpstreamBroke => "upstream_broke",
-        Ending::Drained => "drained",
-        Ending::Revoked => "revoked",
     }
 }

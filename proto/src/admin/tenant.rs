@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use turnpike_access::{
     alert::rules::{AlertRules, Rule, RuleChoice},
+    audit::settings::{AuditMode, AuditSettings, NotAMode},
     id::Name,
     pattern::Tags,
     snapshot::Tenant,
@@ -50,6 +51,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
             end_streams,
             max_access_seconds,
             alert_rules,
+            audit: of_audit,
         } = required("tenant", tenant)?;
         Ok(Self {
             name: parse("tenant.name", &name)?,
@@ -63,6 +65,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
                 end_streams,
                 max_access_seconds: max_access_seconds.filter(|most| *most > 0),
                 alerts: rules(alert_rules)?,
+                audit: audit(of_audit)?.unwrap_or_default(),
             },
             administrator: optional("administrator", &administrator)?,
             write: options.try_into()?,
@@ -83,6 +86,20 @@ fn staleness(staleness: Option<v1::Staleness>) -> Result<Option<Staleness>, Conv
         })
     };
     staleness.map(read).transpose()
+}
+
+fn audit(settings: Option<v1::AuditSettings>) -> Result<Option<AuditSettings>, ConversionError> {
+    let read = |v1::AuditSettings { mode }| {
+        Ok(AuditSettings {
+            mode: match mode.as_str() {
+                "" => AuditMode::default(),
+                mode => mode
+                    .parse()
+                    .map_err(|error: NotAMode| ConversionError::new("audit.mode", error.to_string()))?,
+            },
+        })
+    };
+    settings.map(read).transpose()
 }
 
 fn rules(rules: BTreeMap<String, v1::AlertRule>) -> Result<AlertRules, ConversionError> {
@@ -136,6 +153,7 @@ pub struct TenantChange {
     /// 0 is what there is where nothing was ever said.
     max_access_seconds: Option<u32>,
     alerts: Option<AlertRules>,
+    audit: Option<AuditSettings>,
 }
 
 impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
@@ -156,6 +174,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             max_access_seconds,
             alert_rules,
             replace_alert_rules,
+            audit: of_audit,
         } = request;
         if !replace_tags && !pairs.is_empty() {
             return Err(ConversionError::new(
@@ -175,6 +194,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             end_streams,
             max_access_seconds,
             alerts: replace_alert_rules.then(|| rules(alert_rules)).transpose()?,
+            audit: audit(of_audit)?,
         })
     }
 }
@@ -192,6 +212,7 @@ impl TenantChange {
             end_streams,
             max_access_seconds,
             alerts,
+            audit,
         } = from.clone();
         TenantSettings {
             display_name: self.display_name.clone().map_or(display_name, known),
@@ -205,6 +226,7 @@ impl TenantChange {
                 .max_access_seconds
                 .map_or(max_access_seconds, |most| Some(most).filter(|most| *most > 0)),
             alerts: self.alerts.clone().unwrap_or(alerts),
+            audit: self.audit.clone().unwrap_or(audit),
         }
     }
 }
@@ -221,6 +243,7 @@ impl From<&Tenant> for v1::Tenant {
             end_streams,
             max_access_seconds,
             alerts,
+            audit,
         } = tenant.settings();
         Self {
             name: tenant.name().to_string(),
@@ -241,6 +264,11 @@ impl From<&Tenant> for v1::Tenant {
                 }),
             end_streams: *end_streams,
             max_access_seconds: *max_access_seconds,
+            audit: Some(audit)
+                .filter(|audit| **audit != AuditSettings::default())
+                .map(|AuditSettings { mode }| v1::AuditSettings {
+                    mode: mode.to_string(),
+                }),
         }
     }
 }

@@ -242,6 +242,7 @@ fn read_ending(number: i32) -> Result<Ending, ConversionError> {
         Ok(v1::Ending::UpstreamBroke) => Ok(Ending::UpstreamBroke),
         Ok(v1::Ending::Drained) => Ok(Ending::Drained),
         Ok(v1::Ending::Revoked) => Ok(Ending::Revoked),
+        Ok(v1::Ending::EdgeLost) => Ok(Ending::EdgeLost),
         Ok(v1::Ending::Unspecified) | Err(_) => {
             Err(ConversionError::new("ending", "is none that is known here"))
         }

@@ -30,13 +30,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn ending() -> impl Strategy<Value = Ending> {
-    prop_oneof![
-        Just(Ending::Complete),
-        Just(Ending::ClientGone),
-        Just(Ending::UpstreamBroke),
-        Just(Ending::Drained),
-        Just(Ending::Revoked)
-    ]
+    proptest::sample::select(&Ending::ALL)
 }
 
 prop_compose! {

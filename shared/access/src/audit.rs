@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub mod chain;
+pub mod settings;
 pub mod walk;
 
 /// The longest text of a claim or a token's id that is recorded, in bytes.
@@ -78,6 +79,37 @@ pub enum Ending {
     Drained,
     /// What had opened it was revoked before the end.
     Revoked,
+    /// The edge died before the end was recorded; what is known is what was on disk before the answer began.
+    EdgeLost,
+}
+
+impl Ending {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Complete,
+        Self::ClientGone,
+        Self::UpstreamBroke,
+        Self::Drained,
+        Self::Revoked,
+        Self::EdgeLost,
+    ];
+
+    /// One word for machines.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamBroke => "upstream_broke",
+            Self::Drained => "drained",
+            Self::Revoked => "revoked",
+            Self::EdgeLost => "edge_lost",
+        }
+    }
+
+    /// What the word says.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ending| ending.as_str() == word)
+    }
 }
 
 /// What the caller's verified token brought. Whatever it says has been proven, whether or not it opened anything.

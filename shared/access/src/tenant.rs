@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alert::rules::AlertRules,
+    audit::settings::AuditSettings,
     grant::Subject,
     id::{Id, Name, Principal, Timestamp},
     pattern::{Glob, Tags},
@@ -42,6 +43,9 @@ pub struct TenantSettings {
     /// Which alerts it is given.
     #[serde(default, skip_serializing_if = "AlertRules::is_default")]
     pub alerts: AlertRules,
+    /// What its audit survives.
+    #[serde(default, skip_serializing_if = "AuditSettings::is_default")]
+    pub audit: AuditSettings,
 }
 
 /// How far behind an edge may be and still serve a tenant. Absent: however far.

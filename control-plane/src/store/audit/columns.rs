@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use turnpike_access::audit::{AuditRecord, Ending, Outcome};
+use turnpike_access::audit::{AuditRecord, Outcome};
 
 type Text = for<'a> fn(&'a AuditRecord) -> Option<Cow<'a, str>>;
 
@@ -107,7 +107,7 @@ pub(in crate::store) const COLUMNS: &[(&str, Value)] = &[
     ("cost_nanos", Value::Number(|r| r.billing.cost_nanos.map(number))),
     ("saved_nanos", Value::Number(|r| r.billing.saved_nanos)),
     ("streamed", Value::Flag(|r| r.streamed)),
-    ("ending", Value::Text(|r| Some(Cow::from(ending(r.ending))))),
+    ("ending", Value::Text(|r| Some(Cow::from(r.ending.as_str())))),
     (
         "client",
         Value::Text(|r| r.client.map(|address| Cow::from(address.to_string()))),
@@ -123,17 +123,6 @@ pub(in crate::store) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Allowed => "allowed",
         Outcome::Refused => "refused",
-    }
-}
-
-/// The word for an ending.
-pub(in crate::store) fn ending(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Complete => "complete",
-        Ending::ClientGone => "client_gone",
-        Ending::UpstreamBroke => "upstream_broke",
-        Ending::Drained => "drained",
-        Ending::Revoked => "revoked",
     }
 }
 

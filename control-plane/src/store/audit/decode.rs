@@ -57,7 +57,7 @@ where
         usage: usage(count)?,
         billing: billing(optional("team")?, whole)?,
         streamed: row.try_get("streamed")?,
-        ending: ending(&text("ending")?)?,
+        ending: Ending::of(&text("ending")?).ok_or_else(|| damaged("ending"))?,
         client: optional("client")?
             .map(|text| text.parse())
             .transpose()
@@ -129,17 +129,6 @@ fn outcome(word: &str) -> Result<Outcome, StoreError> {
         "allowed" => Ok(Outcome::Allowed),
         "refused" => Ok(Outcome::Refused),
         _ => Err(damaged("outcome")),
-    }
-}
-
-fn ending(word: &str) -> Result<Ending, StoreError> {
-    match word {
-        "complete" => Ok(Ending::Complete),
-        "client_gone" => Ok(Ending::ClientGone),
-        "upstream_broke" => Ok(Ending::UpstreamBroke),
-        "drained" => Ok(Ending::Drained),
-        "revoked" => Ok(Ending::Revoked),
-        _ => Err(damaged("ending")),
     }
 }
 

@@ -154,7 +154,7 @@ proptest! {
                     let stored = (last as f64 * share) as u64;
                     let held = model.acknowledged.entry(tail.epoch()).or_default();
                     *held = stored.max(*held);
-                    let (waiting, freed) = (tail.waiting(), tail.acknowledge(stored));
+                    let (waiting, freed) = (tail.waiting(), tail.acknowledge(stored, || true));
                     let released = waiting - tail.waiting();
                     opened.audit.released(released, freed);
                 }

@@ -104,8 +104,10 @@ impl Outbox {
             if !tail.has_more() {
                 continue;
             }
+            let up_to = tail.written();
+            self.audit.settle()?;
             // From the page cache in the common case, and never more than one batch at a time.
-            if let Some(run) = tail.read(bounds)? {
+            if let Some(run) = tail.read(bounds, up_to)? {
                 self.in_flight.push_back((run.epoch, run.last()));
                 let seal = self.seal(&run);
                 let Run {
@@ -154,7 +156,7 @@ impl Outbox {
             .retain(|(sent, last)| *sent != epoch || *last > stored);
         if let Some(tail) = self.tails.iter_mut().find(|tail| tail.epoch() == epoch) {
             let waiting = tail.waiting();
-            let freed = tail.acknowledge(stored);
+            let freed = tail.acknowledge(stored, || self.audit.may_delete());
             let released = waiting.saturating_sub(tail.waiting());
             self.acknowledged += released;
             self.audit.released(released, freed);
@@ -165,7 +167,8 @@ impl Outbox {
     fn sweep(&mut self) {
         for tail in &mut self.tails {
             if tail.is_done() {
-                self.audit.released(0, tail.acknowledge(0));
+                self.audit
+                    .released(0, tail.acknowledge(0, || self.audit.may_delete()));
             }
         }
         self.tails.retain(|tail| !tail.is_done());

@@ -19,7 +19,7 @@ use turnpike_runtime::{
 };
 
 use crate::{
-    audit::{Audit, SpoolSettings, WhenFull},
+    audit::{Audit, Fsync, SpoolSettings, WhenFull},
     current::Current,
     metrics::Metrics,
     proxy::{Parts, State, serve},
@@ -44,6 +44,7 @@ impl Listening {
             max_bytes: 1 << 20,
             when_full: WhenFull::Refuse,
             lanes: 1,
+            fsync: Fsync::default(),
         };
         let audit = Audit::open(&spool, 1).expect("spool").audit;
         let keyring = Keyring::generate();

@@ -183,6 +183,16 @@ fn server(refusal: &Refusal) -> Kind {
             "upstream_timeout",
             "The model's provider did not answer in time.",
         ),
+        Refusal::Unavailable {
+            reason: "audit_full" | "audit_unavailable" | "audit_unsynced",
+            ..
+        } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "authz_unavailable",
+            "overloaded_error",
+            "unavailable",
+            "The request can't be recorded at the moment, and what can't be recorded is not served. Try again shortly.",
+        ),
         _ => (
             StatusCode::SERVICE_UNAVAILABLE,
             "authz_unavailable",

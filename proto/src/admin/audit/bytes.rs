@@ -65,13 +65,7 @@ pub fn record_bytes(entry: &v1::AuditEntry) -> Vec<u8> {
         "refused" => Outcome::Refused,
         _ => Outcome::Unspecified,
     };
-    let ending = match ending.as_str() {
-        "complete" => Ending::Complete,
-        "client_gone" => Ending::ClientGone,
-        "upstream_broke" => Ending::UpstreamBroke,
-        "drained" => Ending::Drained,
-        _ => Ending::Unspecified,
-    };
+    let ending = turnpike_access::audit::Ending::of(&ending).map_or(Ending::Unspecified, Ending::from);
     let record = Record {
         outcome: outcome.into(),
         ending: ending.into(),
