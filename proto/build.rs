@@ -12,7 +12,7 @@ const FILES: [&str; 4] = [
 ];
 
 /// What `src/admin/secret.rs` shows without its secrets.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "turnpike.admin.v1.BootstrapRequest",
     "turnpike.admin.v1.BootstrapResponse",
     "turnpike.admin.v1.TenantResponse",
@@ -21,6 +21,7 @@ const SECRETS: [&str; 8] = [
     "turnpike.admin.v1.Introspection",
     "turnpike.admin.v1.CreateProviderRequest",
     "turnpike.admin.v1.UpdateProviderRequest",
+    "turnpike.admin.v1.SetAlertDestinationRequest",
 ];
 
 /// Envoy's. They are in no descriptor for reflection, because they are not on the control plane.

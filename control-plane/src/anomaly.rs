@@ -1,15 +1,15 @@
 //! Anomalies: looked for again and again in what was stored, and told as alerts.
 //!
 //! Windows are computed from the audit and its rollups, so that several control planes find the same, and a restart neither
-//! forgets nor repeats: which anomaly was told is in the database. An anomaly that goes on is one alert; one that was over for
-//! an hour is told again.
+//! forgets nor repeats: which anomaly was told is in the database. An anomaly that goes on is one alert, which is resolved when
+//! it was over for some time; then it is told again.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use turnpike_access::{
-    alert::{Alert, rules::Rule},
+    alert::{Alert, HeldAlert, rules::Rule},
     command::Command,
     id::{Name, Timestamp},
 };
@@ -18,7 +18,10 @@ use turnpike_runtime::{clock, random};
 use crate::{
     edges::{EdgeState, Edges},
     execute::{Authority, ExecuteError, Executor},
-    store::{AuditStore, StoreError, anomaly::Claim},
+    store::{
+        AuditStore, StoreError,
+        anomaly::{Claim, Noted},
+    },
 };
 
 mod refusals;
@@ -30,6 +33,8 @@ mod tests;
 const EVERY: Duration = Duration::from_secs(10);
 /// An anomaly that was not there for so long is over, in seconds.
 const OVER_AFTER: i64 = 3600;
+/// The same of edges, which are there or not.
+const EDGE_OVER_AFTER: i64 = 60;
 /// So long one control plane has to tell what it found, in seconds; then another may.
 const LEASE: i64 = 60;
 /// An edge that was not heard of for so long is offline, in seconds; a restart takes less.
@@ -39,6 +44,8 @@ const GONE_AFTER: i64 = 7 * 86_400;
 /// The kind of alerts about edges.
 const EDGE_OFFLINE: &str = "edge_offline";
 const EDGE_HALTED: &str = "edge_halted";
+/// What the log says of an alert whose cause has ended.
+const OVER: &str = "it is over";
 /// Who it is, in the log of this process.
 const SELF: &str = "anomalies";
 
@@ -58,7 +65,29 @@ struct Anomaly {
     /// Whom it is about: with the kind it says which anomaly it is.
     subject: String,
     summary: String,
+    /// How often it has happened.
+    count: Option<i64>,
+    /// Some of the audit's records that it was found by.
+    audit: Vec<String>,
     evidence: Vec<(&'static str, String)>,
+    /// It is over when it was not there for so long, in seconds.
+    over_after: i64,
+}
+
+impl Anomaly {
+    fn key(&self) -> String {
+        key(self.kind, &self.subject)
+    }
+}
+
+fn key(kind: &str, subject: &str) -> String {
+    format!("{kind} {subject}")
+}
+
+/// What was noted of the anomaly that an alert told.
+pub(crate) fn noted_of<'n>(noted: &'n [Noted], held: &HeldAlert) -> Option<&'n Noted> {
+    let key = key(&held.kind, held.subject.as_deref()?);
+    noted.iter().find(|noted| noted.key == key)
 }
 
 /// Something was not looked at or not told. It is found again in the next pass.
@@ -92,6 +121,8 @@ impl Anomalies {
         let snapshot = self.executor.snapshot();
         for tenant in snapshot.tenants() {
             let rules = &tenant.settings().alerts;
+            // First what is over: it may have begun again since.
+            self.close(tenant.name(), &Rule::ALL.map(Rule::as_str), now).await;
             for rule in Rule::ALL {
                 let Some(limits) = rules.of(rule) else { continue };
                 let found = match rule {
@@ -101,6 +132,8 @@ impl Anomalies {
                 self.tell_all(tenant.name(), found, now).await;
             }
         }
+        self.close(&Name::platform(), &[EDGE_OFFLINE, EDGE_HALTED], now)
+            .await;
         let edges = self.edges.list().await.map(|edges| {
             let told = edges
                 .iter()
@@ -129,49 +162,104 @@ impl Anomalies {
         }
     }
 
+    /// Resolves the open alerts of some kinds whose anomalies are over.
+    async fn close(&self, tenant: &Name, kinds: &[&str], now: Timestamp) {
+        if let Err(error) = self.try_close(tenant, kinds, now).await {
+            tracing::warn!(%tenant, %error, "alerts that are over could not be resolved; it is tried again");
+        }
+    }
+
+    async fn try_close(&self, tenant: &Name, kinds: &[&str], now: Timestamp) -> Result<(), NotTold> {
+        let snapshot = self.executor.snapshot();
+        let Some(held) = snapshot.tenant(tenant.as_str()) else {
+            return Ok(());
+        };
+        let found_here = |one: &&HeldAlert| kinds.contains(&one.kind.as_ref()) && one.subject.is_some();
+        let open: Vec<&HeldAlert> = held.alerts().open.iter().filter(found_here).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let noted = self.audit.anomalies(tenant).await?;
+        for one in open {
+            let noted = noted_of(&noted, one);
+            // What was just raised elsewhere is not noted yet, and what is long over not any more.
+            let until = noted.map_or(one.raised.plus_seconds(OVER_AFTER), |noted| noted.until);
+            if until > now {
+                continue;
+            }
+            let count = noted.and_then(|noted| u64::try_from(noted.count?).ok());
+            let command = Command::ResolveAlert {
+                id: one.id,
+                count,
+                reason: Arc::from(OVER),
+            };
+            match self.execute(tenant, command).await {
+                // Another control plane, or somebody, was first.
+                Err(ExecuteError::Refused(_)) => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn execute(&self, tenant: &Name, command: Command) -> Result<(), ExecuteError> {
+        let correlation = Arc::from(random::id().as_str());
+        let authority = Authority::System(SELF);
+        let done = self
+            .executor
+            .execute(authority, tenant.clone(), correlation, vec![command]);
+        done.await.map(drop)
+    }
+
     async fn tell(&self, tenant: &Name, anomaly: Anomaly, now: Timestamp) -> Result<(), NotTold> {
-        let key = format!("{} {}", anomaly.kind, anomaly.subject);
+        let key = anomaly.key();
         let claim = Claim {
             tenant,
             key: &key,
             holder: &self.holder,
             now,
-            until: now.plus_seconds(OVER_AFTER),
+            until: now.plus_seconds(anomaly.over_after),
             lease: now.plus_seconds(LEASE),
+            count: anomaly.count,
         };
         if !self.audit.claim(claim).await? {
             return Ok(());
         }
-        let Anomaly {
-            kind,
-            subject,
-            summary,
-            evidence,
-        } = anomaly;
-        let evidence = evidence.into_iter().chain([("subject", subject)]);
-        let alert = Alert {
-            id: random::id(),
-            kind: Arc::from(kind),
-            credential: None,
-            summary: Arc::from(plain(&summary)),
-            evidence: evidence
-                .map(|(key, value)| (Arc::from(key), Arc::from(plain(&value))))
-                .collect(),
-        };
-        let correlation = Arc::from(random::id().as_str());
-        let commands = vec![Command::RaiseAlert(alert)];
-        let raised = self
-            .executor
-            .execute(Authority::System(SELF), tenant.clone(), correlation, commands)
-            .await;
-        match raised {
+        match self.execute(tenant, Command::RaiseAlert(alert(anomaly))).await {
             // Its tenant was deleted meanwhile.
             Err(ExecuteError::Refused(refusal)) => {
                 tracing::warn!(%tenant, %refusal, "an alert could not be raised")
             }
-            raised => drop(raised?),
+            raised => raised?,
         }
         Ok(self.audit.told(claim).await?)
+    }
+}
+
+fn alert(anomaly: Anomaly) -> Alert {
+    let Anomaly {
+        kind,
+        subject,
+        summary,
+        count,
+        audit,
+        evidence,
+        over_after: _,
+    } = anomaly;
+    let subject: Arc<str> = Arc::from(plain(&subject));
+    let evidence = evidence
+        .into_iter()
+        .map(|(key, value)| (Arc::from(key), Arc::from(plain(&value))))
+        .chain([(Arc::from("subject"), subject.clone())]);
+    Alert {
+        id: random::id(),
+        kind: Arc::from(kind),
+        subject: Some(subject),
+        credential: None,
+        summary: Arc::from(plain(&summary)),
+        count: count.and_then(|count| u64::try_from(count).ok()),
+        audit: audit.into_iter().map(Arc::from).collect(),
+        evidence: evidence.collect(),
     }
 }
 
@@ -197,6 +285,9 @@ fn about(name: &str, state: EdgeState, last_seen: Timestamp, now: Timestamp) -> 
         kind,
         subject: name.to_owned(),
         summary: format!("The edge {name} {what}."),
+        count: None,
+        audit: Vec::new(),
         evidence: vec![("last_seen_us", last_seen.as_micros().to_string())],
+        over_after: EDGE_OVER_AFTER,
     })
 }

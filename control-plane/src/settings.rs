@@ -8,7 +8,10 @@ use turnpike_runtime::{
     bus::nats::NatsSettings, keyring::Keyring, secret::Secret, telemetry, token::KeysMaxAge,
 };
 
-use crate::server::StartError;
+use crate::{
+    notify::{Mail, MailError},
+    server::StartError,
+};
 
 /// The control plane of Turnpike: records every change of who may call which AI model, and tells the edges.
 #[derive(Debug, Parser)]
@@ -88,6 +91,18 @@ pub struct Arguments {
     /// over `http://` too. Absent: addresses on the internet alone.
     #[arg(long, env = "TURNPIKE_WEBHOOK_NETWORKS", value_delimiter = ',')]
     pub webhook_networks: Vec<IpNet>,
+    /// The mail server for alerts: smtps://USER:PASSWORD@HOST, smtp://HOST?tls=required, or smtp://HOST in the clear. Absent:
+    /// no mail is sent.
+    #[arg(
+        long,
+        env = "TURNPIKE_SMTP_URL",
+        hide_env_values = true,
+        requires = "smtp_from"
+    )]
+    pub smtp_url: Option<Secret>,
+    /// Who alerts by mail are from, such as turnpike@acme.example. Absent: no mail is sent.
+    #[arg(long, env = "TURNPIKE_SMTP_FROM")]
+    pub smtp_from: Option<String>,
     /// The one-time token for the first administrator. Absent: where there is none yet, a token is made and written
     /// to bootstrap.token in the data directory.
     #[arg(long, env = "TURNPIKE_BOOTSTRAP_TOKEN", hide_env_values = true)]
@@ -132,6 +147,8 @@ pub struct Settings {
     pub issuer_keys_max_age: KeysMaxAge,
     /// Networks inside that webhooks may be in.
     pub webhook_networks: Vec<IpNet>,
+    /// What sends mail.
+    pub mail: Option<Mail>,
     /// For the first administrator; without it one is made where it is needed.
     pub bootstrap_token: Option<Secret>,
     /// PEM files of certificate chain and private key.
@@ -159,6 +176,8 @@ impl Arguments {
             issuer_networks,
             issuer_keys_max_age,
             webhook_networks,
+            smtp_url,
+            smtp_from,
             bootstrap_token,
             tls_cert,
             tls_key,
@@ -192,12 +211,24 @@ impl Arguments {
             issuer_networks,
             issuer_keys_max_age,
             webhook_networks,
+            mail: mail(smtp_url, smtp_from)?,
             bootstrap_token,
             tls: tls_cert.zip(tls_key),
             allow_plaintext,
             migrate,
         })
     }
+}
+
+fn mail(url: Option<Secret>, from: Option<String>) -> Result<Option<Mail>, StartError> {
+    let Some((url, from)) = url.zip(from) else {
+        return Ok(None);
+    };
+    let mail = Mail::new(&url, &from).map_err(|error| match error {
+        MailError::From => StartError::setting("TURNPIKE_SMTP_FROM", error),
+        _ => StartError::setting("TURNPIKE_SMTP_URL", error),
+    });
+    mail.map(Some)
 }
 
 /// An issuer's identifier has neither query nor fragment (RFC 8414, section 2), and here no slash at its end.

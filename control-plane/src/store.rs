@@ -1,7 +1,7 @@
-//! What the control plane keeps: the event log with what hangs on it, and the audit records.
+//! What the control plane keeps: the event log with what hangs on it, the audit records, and what is to be sent.
 //!
-//! Two engines behind two traits, chosen by the URL: Postgres for production, SQLite for one process. One contract
-//! suite, `contract`, holds both to what [`EventStore`] and [`AuditStore`] say. What events mean, and who may
+//! Two engines behind three traits, chosen by the URL: Postgres for production, SQLite for one process. One contract
+//! suite, `contract`, holds both to what they say. What events mean, and who may
 //! append them, is not known here.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ mod audit;
 pub(crate) mod contract;
 mod error;
 mod events;
+pub mod outbox;
 mod postgres;
 mod rows;
 mod schema;
@@ -24,21 +25,24 @@ pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};
 pub use watch::Watch;
 
-/// Both stores, in one database.
+/// The stores, in one database.
 #[derive(Clone)]
 pub struct Stores {
     /// The event log.
     pub events: Arc<dyn EventStore>,
     /// The audit records.
     pub audit: Arc<dyn AuditStore>,
+    /// What is to be sent.
+    pub outbox: Arc<dyn outbox::Outbox>,
 }
 
 impl Stores {
-    fn of<S: EventStore + AuditStore>(store: S) -> Self {
+    fn of<S: EventStore + AuditStore + outbox::Outbox>(store: S) -> Self {
         let store = Arc::new(store);
         Self {
             events: store.clone(),
-            audit: store,
+            audit: store.clone(),
+            outbox: store,
         }
     }
 }

@@ -71,4 +71,45 @@ async fn who_tries_doors_and_keys_is_told_by_the_tenants_own_rules() {
         alerts,
         told.map(|(kind, subject)| (kind.to_owned(), subject.to_owned()))
     );
+    dealt_with(&dev).await;
+}
+
+/// What becomes of the alert about refusals: seen, silenced and resolved.
+async fn dealt_with(dev: &Dev) {
+    let refusals = dev.admin.words("alert list --open").await;
+    let refusals = refusals.as_array().unwrap().iter();
+    let refusals = refusals
+        .clone()
+        .find(|alert| alert["kind"] == "refusals")
+        .unwrap();
+    assert_eq!(
+        (&refusals["status"], &refusals["count"]),
+        (&"open".into(), &6.into())
+    );
+    let audit = refusals["audit"][0].as_str().unwrap();
+    assert_eq!(audit.split('/').count(), 3, "{audit}");
+    let id = refusals["id"].as_str().unwrap();
+    let acknowledged = dev.admin.json(&["alert", "ack", id, "--reason", "looking"]).await;
+    assert_eq!(acknowledged["alert"]["status"], "acknowledged", "{acknowledged}");
+    let silenced = dev.admin.json(&["alert", "silence", id, "--for", "2h"]).await;
+    assert!(silenced["alert"]["silenced_until"].is_string(), "{silenced}");
+    let resolved = dev
+        .admin
+        .json(&["alert", "resolve", id, "--reason", "a script"])
+        .await;
+    assert_eq!(resolved["alert"]["status"], "resolved", "{resolved}");
+    let shown = dev.admin.json(&["alert", "get", id]).await;
+    assert_eq!(
+        (&shown["status"], &shown["resolution"]),
+        (&"resolved".into(), &"a script".into())
+    );
+    assert!(
+        shown["resolved_by"].as_str().unwrap().starts_with("user:"),
+        "{shown}"
+    );
+    assert_eq!(shown["acknowledged_by"], shown["resolved_by"]);
+    let open = dev.admin.words("alert list --open").await;
+    assert_eq!(open.as_array().unwrap().len(), 1, "{open}");
+    let again = dev.admin.run(&["alert", "ack", id]).await;
+    assert_eq!(again.status, 1, "{again:?}");
 }

@@ -16,6 +16,7 @@ mod crash;
 mod credentials;
 mod decisions;
 mod decoys;
+mod deliveries;
 mod dev;
 mod edge;
 mod failover;

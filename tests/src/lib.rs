@@ -27,5 +27,6 @@ pub mod process;
 pub mod production;
 pub mod python;
 pub mod raw;
+pub mod receiver;
 pub mod service;
 pub mod upstream;

@@ -80,6 +80,7 @@ pub(super) async fn control_plane(
         issuer_networks: THIS_MACHINE.iter().filter_map(|net| net.parse().ok()).collect(),
         issuer_keys_max_age: Default::default(),
         webhook_networks: THIS_MACHINE.iter().filter_map(|net| net.parse().ok()).collect(),
+        mail: None,
         bootstrap_token: Some(Secret::new(bootstrap_token)),
         tls: None,
         allow_plaintext: true,

@@ -5,7 +5,7 @@ use turnpike_access::{
     id::{Name, Timestamp},
 };
 
-use super::Anomaly;
+use super::{Anomaly, OVER_AFTER};
 use crate::store::{
     AuditStore, StoreError,
     anomaly::{Refused, RefusedBy},
@@ -42,6 +42,7 @@ pub(super) async fn find(
             first,
             last,
             requests,
+            records,
         } = refused;
         Anomaly {
             kind: rule.as_str(),
@@ -50,6 +51,9 @@ pub(super) async fn find(
                 limits.window_seconds
             ),
             subject,
+            count: Some(count),
+            audit: records.into_iter().collect(),
+            over_after: OVER_AFTER,
             evidence: vec![
                 ("count", count.to_string()),
                 ("first_us", first.as_micros().to_string()),

@@ -8,9 +8,9 @@ use turnpike_access::{
     id::{Name, Timestamp},
 };
 
-use super::Anomaly;
+use super::{Anomaly, OVER_AFTER};
 use crate::store::{
-    AuditStore, StoreError,
+    AuditFilter, AuditStore, Page, StoreError,
     usage::{Dimension, Grain, Order, Part, UsageQuery, UsageRow, Used},
 };
 
@@ -99,6 +99,9 @@ async fn one(
         return Ok(Some(Anomaly {
             kind: Rule::UsageSpike.as_str(),
             subject: principal.to_owned(),
+            count: None,
+            audit: newest(store, tenant, principal, hour).await?,
+            over_after: OVER_AFTER,
             summary: format!(
                 "{principal} used {amount} {name} in this hour; {usual} are the most at that time of the day."
             ),
@@ -111,6 +114,26 @@ async fn one(
         }));
     }
     Ok(None)
+}
+
+/// The newest records of the hour, as evidence.
+async fn newest(
+    store: &dyn AuditStore,
+    tenant: &Name,
+    principal: &str,
+    hour: i64,
+) -> Result<Vec<String>, StoreError> {
+    let filter = AuditFilter {
+        principal: Some(principal.to_owned()),
+        since: Some(Timestamp::from_micros(hour * MICROS)),
+        ..AuditFilter::default()
+    };
+    let page = Page {
+        limit: 3,
+        after: None,
+    };
+    let records = store.list(tenant, &filter, page).await?;
+    Ok(records.iter().map(|record| record.id.to_string()).collect())
 }
 
 fn query(by: Vec<Dimension>, since: i64, until: i64, order: Option<Order>) -> UsageQuery {

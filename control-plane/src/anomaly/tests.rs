@@ -2,7 +2,10 @@
 
 use tempfile::tempdir;
 use turnpike_access::{
-    alert::rules::{AlertRules, RuleChoice},
+    alert::{
+        HeldAlert,
+        rules::{AlertRules, RuleChoice},
+    },
     audit::{AuditRecord, Outcome, Usage},
     event::Event,
     log::Position,
@@ -73,6 +76,31 @@ impl Bed {
             _ => None,
         });
         raised.collect()
+    }
+
+    /// What is open, in the state: kind and subject.
+    fn open(&self) -> Vec<(String, String)> {
+        let snapshot = self.core.executor.snapshot();
+        let held = &snapshot.tenant("platform").unwrap().alerts().open;
+        let about = |held: &HeldAlert| {
+            let subject = held.subject.as_deref().unwrap_or_default();
+            (held.kind.to_string(), subject.to_owned())
+        };
+        held.iter().map(about).collect()
+    }
+
+    /// How alerts ended: who ended them, and how often it had happened.
+    async fn ended(&self) -> Vec<(String, Option<u64>)> {
+        let events = self.core.store.read(Position::ZERO, 1000).await.unwrap();
+        let decoded = events.iter().map(|event| {
+            let decoded = Event::decode(&event.kind, event.version, &event.payload);
+            (event.origin.actor.to_string(), decoded.unwrap())
+        });
+        let resolved = decoded.filter_map(|(actor, event)| match event {
+            Event::AlertResolved { count, .. } => Some((actor, count)),
+            _ => None,
+        });
+        resolved.collect()
     }
 
     async fn choose(&self, rules: AlertRules) {
@@ -223,4 +251,57 @@ fn an_edge_that_is_not_heard_of_or_stands_still_is_told_and_one_that_took_leave_
         (kind(EdgeState::Departed, 100), kind(EdgeState::Live, 1)),
         (None, None)
     );
+}
+
+#[tokio::test]
+async fn an_alert_ends_by_itself_when_it_was_over_for_long_enough_and_says_how_often_it_happened() {
+    let folder = tempdir().unwrap();
+    let mut bed = Bed::new(folder.path()).await;
+    let guesses = |from: i64, many: i64| -> Vec<_> {
+        let guess = |number| refused(from - number % 200, 401, "192.0.2.7", None);
+        (0..many).map(guess).collect()
+    };
+    bed.store(&guesses(NOW, 40)).await;
+    let (one, other) = (bed.anomalies("one"), bed.anomalies("other"));
+    one.pass(at(NOW)).await;
+    bed.store(&guesses(NOW + 1, 60)).await;
+    other.pass(at(NOW + 10)).await;
+    let about = vec![("failed_authentications".to_owned(), "192.0.2.7".to_owned())];
+    assert_eq!((bed.open(), bed.ended().await), (about.clone(), vec![]));
+    other.pass(at(NOW + 900)).await;
+    assert_eq!(bed.open(), about, "it may come back");
+    tokio::join!(one.pass(at(NOW + 2 * HOUR)), other.pass(at(NOW + 2 * HOUR)));
+    assert_eq!(bed.open(), []);
+    assert_eq!(bed.ended().await, [("system".to_owned(), Some(100))]);
+}
+
+#[tokio::test]
+async fn what_somebody_resolved_is_told_again_only_after_it_was_over() {
+    let folder = tempdir().unwrap();
+    let mut bed = Bed::new(folder.path()).await;
+    let guesses = |from: i64| -> Vec<_> {
+        let guess = |number| refused(from - number, 401, "192.0.2.7", None);
+        (0..40).map(guess).collect()
+    };
+    bed.store(&guesses(NOW)).await;
+    let one = bed.anomalies("one");
+    one.pass(at(NOW)).await;
+    let held = bed.core.snapshot().tenant("platform").unwrap().alerts().open[0].clone();
+    let resolve = Command::ResolveAlert {
+        id: held.id,
+        count: None,
+        reason: Arc::from("it was a test"),
+    };
+    let ask = async |command| {
+        bed.core
+            .ask(Authority::System("test"), "platform", vec![command])
+            .await
+    };
+    ask(resolve.clone()).await.unwrap();
+    assert!(ask(resolve).await.is_err(), "it is not open any more");
+    one.pass(at(NOW + 10)).await;
+    assert_eq!(bed.alerts().await.len(), 1, "it goes on, and somebody knows");
+    bed.store(&guesses(NOW + 2 * HOUR)).await;
+    one.pass(at(NOW + 2 * HOUR)).await;
+    assert_eq!((bed.alerts().await.len(), bed.open().len()), (2, 1));
 }

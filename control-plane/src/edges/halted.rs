@@ -1,5 +1,5 @@
-//! Raises an alert when an edge stands still before an event that it does not know: it serves on by what it has, and what is
-//! revoked from then on is not revoked there.
+//! Raises an alert at once when an edge stands still before an event that it does not know: it serves on by what it has, and
+//! what is revoked from then on is not revoked there. That it is over is found by [`crate::anomaly`].
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -63,7 +63,10 @@ async fn raise(executor: &Executor, report: &EdgeReport) -> Result<(), ExecuteEr
     let alert = Alert {
         id: random::id(),
         kind: Arc::from(HALTED),
+        subject: Some(Arc::from(report.name.as_str())),
         credential: None,
+        count: None,
+        audit: Vec::new(),
         summary: Arc::from(format!(
             "Edge {} stands still at position {}: it serves by the state of then. Upgrade it.",
             report.name, report.position
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_edge_that_stands_still_raises_one_alert_for_each_reason() {
+    async fn an_edge_that_stands_still_raises_one_alert_whatever_the_reason_becomes() {
         let folder = tempfile::tempdir().unwrap();
         let core = Core::in_folder(folder.path()).await;
         core.bootstrap().await;
@@ -136,11 +139,17 @@ mod tests {
         until(1).await;
         edges.report(report(Some("an event of type x"), 4));
         edges.report(report(Some("an event of type y"), 4));
+        edges.report(super::super::tests::report("old", 5));
+        edges.report(EdgeReport {
+            name: "other".to_owned(),
+            ..report(Some("an event of type x"), 3)
+        });
         until(2).await;
         let alerts = raised(&core).await;
         assert_eq!(alerts.len(), 2, "{alerts:?}");
         assert_eq!(&*alerts[0].kind, HALTED);
-        assert_eq!(alerts[1].evidence["why"].as_ref(), "an event of type y");
+        assert_eq!(alerts[0].evidence["why"].as_ref(), "an event of type x");
+        assert_eq!(alerts[1].subject.as_deref(), Some("other"));
         stop.cancel();
     }
 }

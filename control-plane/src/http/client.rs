@@ -116,7 +116,10 @@ fn tell_of_decoy(web: &Web, credential: &Credential) {
     let alert = Alert {
         id: random::id(),
         kind: Arc::from("decoy_used"),
+        subject: Some(Arc::from(credential.id.as_str())),
         credential: Some(credential.id),
+        count: None,
+        audit: Vec::new(),
         summary: Arc::from(format!("decoy key {} was presented for a token", credential.id)),
         evidence: [(Arc::from("place"), Arc::from("POST /oauth/token"))].into(),
     };

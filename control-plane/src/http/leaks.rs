@@ -167,7 +167,10 @@ fn alert(one: &Genuine<'_>, report: &Report) -> Alert {
     Alert {
         id: random::id(),
         kind: Arc::from(LEAKED),
+        subject: Some(Arc::from(one.credential.id.as_str())),
         credential: Some(one.credential.id),
+        count: None,
+        audit: Vec::new(),
         summary: Arc::from(format!(
             "The key {} of {} was found in the open, and revoked.",
             one.credential.id, one.credential.owner

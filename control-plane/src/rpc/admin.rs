@@ -29,7 +29,7 @@ use crate::{
     execute::Executor,
     history::History,
     receipt::Receipts,
-    store::{AuditStore, EventStore},
+    store::{AuditStore, EventStore, outbox::Outbox},
     token_key::TokenKeys,
 };
 
@@ -74,6 +74,7 @@ pub struct Administration {
     receipts: Receipts,
     events: Arc<dyn EventStore>,
     audit: Arc<dyn AuditStore>,
+    outbox: Arc<dyn Outbox>,
     history: History,
     peppers: Arc<Peppers>,
     keyring: Arc<Keyring>,
@@ -92,7 +93,7 @@ impl Administration {
         executor: Executor,
         (edges, receipts): (Edges, Receipts),
         (events, history): (Arc<dyn EventStore>, History),
-        audit: Arc<dyn AuditStore>,
+        (audit, outbox): (Arc<dyn AuditStore>, Arc<dyn Outbox>),
         keyring: Arc<Keyring>,
         bootstrap: BootstrapToken,
         (tokens, token_keys): (Arc<Tokens>, TokenKeys),
@@ -103,6 +104,7 @@ impl Administration {
             receipts,
             events,
             audit,
+            outbox,
             history,
             peppers: Arc::new(Peppers::new(keyring.peppers())),
             keyring,

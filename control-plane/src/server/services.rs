@@ -25,6 +25,7 @@ use crate::{
     history::History,
     http::{EdgeKeys, Web},
     issuers,
+    notify::Notify,
     projection::{self, Projection},
     receipt::Receipts,
     relay::Relay,
@@ -36,7 +37,7 @@ use crate::{
     },
     settings::Settings,
     signing::Signing,
-    store::{AuditStore, EventStore, Stores},
+    store::{AuditStore, EventStore, Stores, outbox::Outbox},
     token_key::TokenKeys,
     upkeep::Upkeep,
 };
@@ -51,6 +52,7 @@ pub(super) struct Services {
     pub(super) bootstrap: BootstrapToken,
     events: Arc<dyn EventStore>,
     audit: Arc<dyn AuditStore>,
+    outbox: Arc<dyn Outbox>,
     projection: Arc<Projection>,
     signing: Signing,
     tokens: Arc<Tokens>,
@@ -69,7 +71,11 @@ impl Services {
         public_url: Arc<str>,
     ) -> Result<Self, StartError> {
         let unusable = |error: &dyn std::error::Error| StartError::State(error.to_string());
-        let Stores { events, audit } = stores;
+        let Stores {
+            events,
+            audit,
+            outbox,
+        } = stores;
         let snapshot = projection::load::load(&*events)
             .await
             .map_err(|error| unusable(&error))?;
@@ -91,10 +97,6 @@ impl Services {
         parts
             .passing_on
             .spawn_essential("edges", edges.clone().keep(stop.clone()));
-        let watching = edges
-            .clone()
-            .watch_halted(executor.clone(), parts.serving.shutdown().token());
-        parts.serving.spawn("halted edges", watching);
         let keep = projection::keep::keep(events.clone(), projection.clone(), stop.clone());
         parts.passing_on.spawn_essential("fold", keep);
         if let Some(bus) = bus {
@@ -118,6 +120,7 @@ impl Services {
             token_keys,
             events,
             audit,
+            outbox,
             projection,
             signing,
             keyring,
@@ -129,14 +132,17 @@ impl Services {
     /// Starts what is done to credentials and keys without anybody asking.
     fn look_after(&self, settings: &Settings, parts: &Parts) -> Result<(), StartError> {
         let stop = || parts.serving.shutdown().token();
+        let watching = self.edges.clone().watch_halted(self.executor.clone(), stop());
+        parts.serving.spawn("halted edges", watching);
         let fetcher = Fetcher::new(settings.webhook_networks.clone(), Vec::new());
+        let fetcher = fetcher.map_err(|error| StartError::State(error.to_string()))?;
         let upkeep = Upkeep {
             executor: self.executor.clone(),
             store: self.events.clone(),
             audit: self.audit.clone(),
             keyring: self.keyring.clone(),
             peppers: Peppers::new(self.keyring.peppers()),
-            fetcher: fetcher.map_err(|error| StartError::State(error.to_string()))?,
+            fetcher: fetcher.clone(),
         };
         parts.serving.spawn_essential("upkeep", upkeep.run(stop()));
         let anomalies = Anomalies {
@@ -146,6 +152,16 @@ impl Services {
             holder: random::id().to_string(),
         };
         parts.serving.spawn_essential("anomalies", anomalies.run(stop()));
+        let notify = Notify {
+            executor: self.executor.clone(),
+            events: self.events.clone(),
+            outbox: self.outbox.clone(),
+            keyring: self.keyring.clone(),
+            fetcher,
+            mail: settings.mail.clone(),
+        };
+        let heads = self.projection.heads();
+        parts.serving.spawn_essential("notify", notify.run(heads, stop()));
         let keeping = self.token_keys.clone().keep(self.projection.heads(), stop());
         parts.serving.spawn_essential("token keys", keeping);
         Ok(())
@@ -169,7 +185,7 @@ impl Services {
             self.executor.clone(),
             (self.edges.clone(), self.receipts()),
             (self.events.clone(), self.history()),
-            self.audit.clone(),
+            (self.audit.clone(), self.outbox.clone()),
             self.keyring.clone(),
             self.bootstrap.clone(),
             (self.tokens.clone(), self.token_keys.clone()),

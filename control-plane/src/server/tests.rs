@@ -30,6 +30,7 @@ fn settings(folder: &Path) -> Settings {
         issuer_networks: Vec::new(),
         issuer_keys_max_age: Default::default(),
         webhook_networks: Vec::new(),
+        mail: None,
         bootstrap_token: None,
         tls: None,
         allow_plaintext: false,

@@ -10,7 +10,7 @@ use turnpike_access::{
 
 use super::StoreError;
 
-use anomaly::{Claim, Refused, RefusedBy};
+use anomaly::{Claim, Noted, Refused, RefusedBy};
 use proof::{ChainedRecord, KnownEpoch};
 use usage::{UsageQuery, UsageReport};
 
@@ -106,6 +106,9 @@ pub trait AuditStore: Send + Sync + 'static {
 
     /// Notes that a claimed anomaly was told.
     async fn told(&self, claim: Claim<'_>) -> Result<(), StoreError>;
+
+    /// What was noted of a tenant's anomalies, those that are over too, until they are forgotten.
+    async fn anomalies(&self, tenant: &Name) -> Result<Vec<Noted>, StoreError>;
 
     /// Forgets anomalies that were over before a moment.
     async fn forget_anomalies(&self, before: Timestamp) -> Result<(), StoreError>;

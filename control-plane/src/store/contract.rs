@@ -18,6 +18,7 @@ mod keys;
 mod kinds;
 mod lost_answer;
 mod outage;
+mod outbox;
 mod overlap;
 mod proof;
 mod receipts;

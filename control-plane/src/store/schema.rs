@@ -36,6 +36,8 @@ const RIGHTS: &[(&str, &str)] = &[
     ("credential_use", "SELECT, INSERT, UPDATE"),
     ("usage", "SELECT, INSERT, UPDATE, DELETE"),
     ("anomalies", "SELECT, INSERT, UPDATE, DELETE"),
+    ("outbox", "SELECT, INSERT, UPDATE"),
+    ("deliveries", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
 /// Brings a Postgres schema up to date, by its owner, and gives the application's role its rights and no others.

@@ -30,6 +30,7 @@ mod edges;
 mod held;
 mod keys;
 mod log;
+mod outbox;
 mod proof;
 mod receipts;
 mod snapshot;

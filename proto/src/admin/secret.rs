@@ -124,6 +124,21 @@ impl fmt::Debug for v1::UpdateProviderRequest {
     }
 }
 
+impl fmt::Debug for v1::SetAlertDestinationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            destination,
+            secret: _,
+            options,
+        } = self;
+        f.debug_struct("SetAlertDestinationRequest")
+            .field("destination", destination)
+            .field("secret", &HIDDEN)
+            .field("options", options)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,7 +156,7 @@ mod tests {
             verification: Some(v1::issuer::Verification::Introspection(introspection)),
             ..Default::default()
         };
-        let all: [&dyn fmt::Debug; 8] = [
+        let all: [&dyn fmt::Debug; 9] = [
             &v1::BootstrapRequest {
                 token: secret(),
                 ..Default::default()
@@ -172,6 +187,10 @@ mod tests {
             },
             &v1::UpdateProviderRequest {
                 secret: Some(secret()),
+                ..Default::default()
+            },
+            &v1::SetAlertDestinationRequest {
+                secret: secret(),
                 ..Default::default()
             },
         ];
@@ -212,6 +231,7 @@ mod tests {
                 "BootstrapResponse",
                 "TenantResponse",
                 "SecretResponse",
+                "SetAlertDestinationRequest",
                 "Introspection",
                 "CreateProviderRequest",
                 "UpdateProviderRequest",

@@ -3,7 +3,7 @@
 //! A record holds no secret and no content of prompts or answers. It is identified by where it was made:
 //! `(edge, epoch, sequence)`, gapless within an epoch, so that a missing one shows.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::{
     id::{Id, Timestamp},
@@ -30,6 +30,17 @@ pub struct AuditId {
     pub epoch: u64,
     /// From 1, gapless within the epoch.
     pub sequence: u64,
+}
+
+impl fmt::Display for AuditId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            edge,
+            epoch,
+            sequence,
+        } = self;
+        write!(f, "{edge}/{epoch}/{sequence}")
+    }
 }
 
 /// Allowed or refused.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    alert::Alerts,
     credential::Credential,
     fold::Missing,
     grant::Grant,
@@ -63,6 +64,7 @@ enum Record {
         target: ModelId,
     },
     Fallback(Fallback),
+    Alerts(Alerts),
     Offer(Offer),
     Issuer(Issuer),
     Revocations {
@@ -150,7 +152,7 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
                 .values()
                 .map(|held| Record::Account(held.account.clone())),
         )
-        .chain(requests_of(tenant))
+        .chain(asked_and_told_of(tenant))
         .chain(
             tenant
                 .retired
@@ -194,10 +196,13 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
         )
 }
 
-/// What each account asked for, in the order in which it did.
-fn requests_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
+/// What each account asked for, in the order in which it did, and what is held of alerts.
+fn asked_and_told_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
     let all = tenant.access_requests.values();
-    all.flat_map(|of| of.iter().cloned()).map(Record::AccessRequest)
+    let alerts = Some(&*tenant.alerts).filter(|alerts| !alerts.is_empty());
+    all.flat_map(|of| of.iter().cloned())
+        .map(Record::AccessRequest)
+        .chain(alerts.cloned().map(Record::Alerts))
 }
 
 /// Puts a snapshot together from its lines. Feed it whole lines, then [`Decoder::finish`].
@@ -335,6 +340,7 @@ fn restore(tenant: &mut Tenant, record: Record) -> Result<(), Missing> {
             tenant.aliases.insert(alias, target);
         }
         Record::Fallback(rule) => Arc::make_mut(&mut tenant.fallbacks).push(rule),
+        Record::Alerts(alerts) => tenant.alerts = Arc::new(alerts),
         Record::Offer(offer) => Arc::make_mut(&mut tenant.offers).push(offer),
         Record::Issuer(issuer) => {
             tenant.issuers.insert(issuer.name.clone(), Arc::new(issuer));

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::{
-    alert::Alert,
+    alert::{Alert, destination::Destination},
     credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
     grant::Grant,
@@ -102,8 +102,29 @@ pub enum Command {
     },
     /// The secret that a key got then, by Turnpike itself, goes to its owner, if it still has it and nobody has it yet.
     HandOverCredential { id: Id, by: HandOver, since: Timestamp },
-    /// Something that somebody should look at.
+    /// Something that somebody should look at; nothing, while the same about the same is open.
     RaiseAlert(Alert),
+    /// Somebody has seen an alert.
+    AcknowledgeAlert { id: Id, note: Arc<str> },
+    /// What is like an alert is told to nobody until then.
+    SilenceAlert {
+        id: Id,
+        until: Timestamp,
+        reason: Arc<str>,
+    },
+    /// Alerts go there.
+    SetAlertDestination {
+        name: Name,
+        destination: Box<Destination>,
+    },
+    /// Alerts no longer go there.
+    DeleteAlertDestination { name: Name },
+    /// An alert is over, or was dealt with.
+    ResolveAlert {
+        id: Id,
+        count: Option<u64>,
+        reason: Arc<str>,
+    },
     /// An issuer to trust.
     CreateIssuer { name: Name, profile: IssuerProfile },
     /// Other decisions about an issuer.
@@ -240,7 +261,6 @@ impl Command {
             Self::NarrowCredential { id, .. } => ("credentials.narrow", "credential", id.to_string()),
             Self::RevokeCredentials { .. } => ("credentials.revoke", "credential", String::new()),
             Self::WarnOfCredential { id, .. } => ("credentials.suspend", "credential", id.to_string()),
-            Self::RaiseAlert(alert) => ("alerts.write", "alert", alert.id.to_string()),
             Self::CreateIssuer { name, .. }
             | Self::UpdateIssuer { name, .. }
             | Self::DeleteIssuer { name } => ("issuers.write", "issuer", name.to_string()),
@@ -273,8 +293,25 @@ impl Command {
             Self::CreateOffer(Offer { id, .. }) | Self::DeleteOffer { id } => {
                 ("offers.write", "offer", id.to_string())
             }
+            // One that were forgotten would be nobody's to ask.
+            _ => self.about_alerts()?,
         };
         Some(Permission { action, kind, name })
+    }
+
+    /// Of a command about alerts and where they go.
+    fn about_alerts(&self) -> Option<(&'static str, &'static str, String)> {
+        let (kind, name) = match self {
+            Self::RaiseAlert(Alert { id, .. })
+            | Self::AcknowledgeAlert { id, .. }
+            | Self::SilenceAlert { id, .. }
+            | Self::ResolveAlert { id, .. } => ("alert", id.to_string()),
+            Self::SetAlertDestination { name, .. } | Self::DeleteAlertDestination { name } => {
+                ("alert-destination", name.to_string())
+            }
+            _ => return None,
+        };
+        Some(("alerts.write", kind, name))
     }
 
     /// Of a command about roles, grants, and access that is asked for, which is judged on its role.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    alert::Alert,
+    alert::{Alert, destination::Destination},
     credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
     grant::Grant,
@@ -122,6 +122,44 @@ pub enum Event {
     /// Something happened that somebody should look at.
     #[serde(rename = "alert.raised.v1")]
     AlertRaised(Alert),
+    /// Alerts go there from now on.
+    #[serde(rename = "alert.destination_set.v1")]
+    AlertDestinationSet {
+        name: Name,
+        destination: Box<Destination>,
+    },
+    /// Alerts no longer go there.
+    #[serde(rename = "alert.destination_deleted.v1")]
+    AlertDestinationDeleted { name: Name },
+    /// Somebody has seen an alert.
+    #[serde(rename = "alert.acknowledged.v1")]
+    AlertAcknowledged {
+        id: Id,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        note: Arc<str>,
+    },
+    /// What is like this alert is told to nobody until then; a moment that has passed ends a silence.
+    #[serde(rename = "alert.silenced.v1")]
+    AlertSilenced {
+        id: Id,
+        kind: Arc<str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<Arc<str>>,
+        until: Timestamp,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        reason: Arc<str>,
+    },
+    /// The alert that was raised at this position was over, or dealt with; where there was something to count, so often it had
+    /// happened.
+    #[serde(rename = "alert.resolved.v1")]
+    AlertResolved {
+        id: Id,
+        position: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u64>,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        reason: Arc<str>,
+    },
     /// An issuer came to be trusted.
     #[serde(rename = "issuer.created.v1")]
     IssuerCreated { name: Name, profile: IssuerProfile },

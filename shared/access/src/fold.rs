@@ -12,6 +12,7 @@ use crate::{
     tenant::{Account, Team, TeamProfile},
 };
 
+mod alert;
 mod catalogue;
 mod credential;
 mod issuer;
@@ -77,8 +78,13 @@ impl Snapshot {
             | Event::CredentialRevoked { .. }
             | Event::CredentialNarrowed { .. }
             | Event::CredentialWarned { .. }
-            | Event::CredentialHandedOver { .. }
-            | Event::AlertRaised(_) => self.apply_to_credential(origin, event)?,
+            | Event::CredentialHandedOver { .. } => self.apply_to_credential(origin, event)?,
+            Event::AlertRaised(_)
+            | Event::AlertAcknowledged { .. }
+            | Event::AlertSilenced { .. }
+            | Event::AlertDestinationSet { .. }
+            | Event::AlertDestinationDeleted { .. }
+            | Event::AlertResolved { .. } => self.apply_to_alerts(origin, position, event)?,
             Event::IssuerCreated { .. }
             | Event::IssuerUpdated { .. }
             | Event::IssuerDeleted { .. }
@@ -107,6 +113,21 @@ impl Snapshot {
         })?;
         self.put_credential(credential).ok_or(Missing("tenant"))?;
         Ok(())
+    }
+
+    /// Of a decoy it is remembered that it told its tale.
+    fn apply_to_alerts(&mut self, origin: &Origin, position: Position, event: Event) -> Result<(), Missing> {
+        if let Event::AlertRaised(alert) = &event
+            && let Some(id) = alert.credential
+        {
+            self.change_credential(origin, id, |held| {
+                if let Some(decoy) = &mut held.decoy {
+                    decoy.used = decoy.used.or(Some(origin.time));
+                }
+            })?;
+        }
+        self.tenant_mut(&origin.tenant)?
+            .apply_to_alerts(origin, position, event)
     }
 
     fn delete_tenant(&mut self, name: &Name) -> Result<(), Missing> {

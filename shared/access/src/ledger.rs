@@ -14,6 +14,7 @@ use crate::{
     tenant::{Staleness, TenantSettings},
 };
 
+mod alert;
 mod catalogue;
 mod credential;
 mod issuer;
@@ -118,8 +119,13 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::NarrowCredential { .. }
         | Command::RevokeCredentials { .. }
         | Command::WarnOfCredential { .. }
-        | Command::HandOverCredential { .. }
-        | Command::RaiseAlert(_)) => credential::handle(snapshot, tenant, now, credential),
+        | Command::HandOverCredential { .. }) => credential::handle(snapshot, tenant, now, credential),
+        alert @ (Command::RaiseAlert(_)
+        | Command::AcknowledgeAlert { .. }
+        | Command::SilenceAlert { .. }
+        | Command::SetAlertDestination { .. }
+        | Command::DeleteAlertDestination { .. }
+        | Command::ResolveAlert { .. }) => alert::handle(snapshot, tenant, now, alert),
         issuer @ (Command::CreateIssuer { .. }
         | Command::UpdateIssuer { .. }
         | Command::DeleteIssuer { .. }

@@ -6,6 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::{
+    alert::Alerts,
     credential::Credential,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
@@ -147,6 +148,8 @@ pub struct Tenant {
     pub(crate) subjects: Table<Arc<str>, Arc<Vec<Principal>>>,
     /// What each principal has asked for, the oldest first.
     pub(crate) access_requests: Table<Principal, Arc<Vec<HeldRequest>>>,
+    /// What is open, and what is silenced.
+    pub(crate) alerts: Arc<Alerts>,
 }
 
 /// A grant with its role looked up.
@@ -186,6 +189,7 @@ impl Tenant {
             emails: Table::default(),
             subjects: Table::default(),
             access_requests: Table::default(),
+            alerts: Arc::default(),
         }
     }
 
@@ -341,6 +345,11 @@ impl Tenant {
     pub fn access_request(&self, id: Id) -> Option<&HeldRequest> {
         let mut all = self.access_requests.values().flat_map(|of| of.iter());
         all.find(|held| held.request.id == id)
+    }
+
+    /// What is open of its alerts, and what is silenced.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
     }
 
     /// The fallback rules, in the order in which they are tried.

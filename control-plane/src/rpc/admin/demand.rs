@@ -91,6 +91,31 @@ pub(super) const DEMANDS: &[Demand] = &[
     row("TokenService/Revoke", "tokens.revoke", "issuer"),
     row("CredentialService/ReportLeak", "credentials.revoke", "credential").in_own_tenant(),
     row("AlertService/List", "alerts.read", "alert").in_own_tenant(),
+    row("AlertService/Get", "alerts.read", "alert").in_own_tenant(),
+    row("AlertService/Acknowledge", "alerts.write", "alert").in_own_tenant(),
+    row("AlertService/Silence", "alerts.write", "alert").in_own_tenant(),
+    row("AlertService/Resolve", "alerts.write", "alert").in_own_tenant(),
+    row("AlertService/Test", "alerts.write", "alert").in_own_tenant(),
+    row("AlertService/SetDestination", "alerts.write", "alert-destination").in_own_tenant(),
+    row(
+        "AlertService/ListDestinations",
+        "alerts.read",
+        "alert-destination",
+    )
+    .in_own_tenant(),
+    row(
+        "AlertService/DeleteDestination",
+        "alerts.write",
+        "alert-destination",
+    )
+    .in_own_tenant(),
+    row("AlertService/ListDeliveries", "alerts.read", "alert-destination").in_own_tenant(),
+    row(
+        "AlertService/RetryDeliveries",
+        "alerts.write",
+        "alert-destination",
+    )
+    .in_own_tenant(),
     row("TokenKeyService/List", "token-keys.read", "token-key").for_operators(),
     row("TokenKeyService/Rotate", "token-keys.write", "token-key").for_operators(),
     row("TokenKeyService/Remove", "token-keys.write", "token-key").for_operators(),

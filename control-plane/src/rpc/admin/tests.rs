@@ -21,7 +21,12 @@ use turnpike_runtime::{
 
 use super::{Administration, services};
 use crate::{
-    bootstrap::BootstrapToken, edges::Edges, fixture::Core, history::History, receipt::Receipts, store,
+    bootstrap::BootstrapToken,
+    edges::Edges,
+    fixture::Core,
+    history::History,
+    receipt::Receipts,
+    store::{self, Stores},
     token_key::TokenKeys,
 };
 
@@ -43,7 +48,7 @@ struct Served {
 async fn served() -> Served {
     let folder = tempfile::tempdir().unwrap();
     let core = Core::in_folder(folder.path()).await;
-    let audit = store::connect(&core.url).await.unwrap().audit;
+    let Stores { audit, outbox, .. } = store::connect(&core.url).await.unwrap();
     let token = BootstrapToken::prepare(Some(Secret::new("once")), false, folder.path()).unwrap();
     let keyring = Arc::new(Keyring::parse(&Keyring::generate()).unwrap());
     let edges = Edges::new(core.store.clone());
@@ -66,7 +71,7 @@ async fn served() -> Served {
         core.executor.clone(),
         (edges, receipts),
         (core.store.clone(), history),
-        audit,
+        (audit, outbox),
         keyring.clone(),
         token,
         (tokens, token_keys),

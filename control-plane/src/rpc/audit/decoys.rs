@@ -85,7 +85,10 @@ fn alert(held: &Credential, edge: &str, record: &AuditRecord) -> Alert {
     Alert {
         id: random::id(),
         kind: Arc::from(USED),
+        subject: Some(Arc::from(held.id.as_str())),
         credential: Some(held.id),
+        count: None,
+        audit: Vec::new(),
         summary: Arc::from(format!(
             "The decoy {} of {} was used from {from}.",
             held.id, held.owner

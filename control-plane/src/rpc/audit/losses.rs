@@ -111,7 +111,11 @@ impl Losses {
         let alert = Alert {
             id: random::id(),
             kind: Arc::from(kind),
+            // Each loss is like no other: one that is still looked at does not hide the next.
+            subject: None,
             credential: None,
+            count: None,
+            audit: Vec::new(),
             summary: Arc::from(what.as_str()),
             evidence: facts
                 .into_iter()

@@ -31,6 +31,19 @@ pub struct Refused {
     pub last: Timestamp,
     /// The ids of two of the requests.
     pub requests: [String; 2],
+    /// The ids of two of the records, `EDGE/EPOCH/SEQUENCE`.
+    pub records: [String; 2],
+}
+
+/// An anomaly that was noted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// Which.
+    pub key: String,
+    /// When it is over, or was.
+    pub until: Timestamp,
+    /// How often it has happened, the most within one window.
+    pub count: Option<i64>,
 }
 
 /// One anomaly, and who looks after telling it.
@@ -48,6 +61,8 @@ pub struct Claim<'c> {
     pub until: Timestamp,
     /// When somebody else may tell it, if the holder has not.
     pub lease: Timestamp,
+    /// How often it has happened.
+    pub count: Option<i64>,
 }
 
 /// Counts refusals of a tenant since a moment, those subjects with at least so many, the most first.
@@ -70,7 +85,9 @@ where
     };
     let mut sql = QueryBuilder::new(format!(
         "SELECT {column} AS subject, count(*) AS refusals, min(time_us) AS first_us, max(time_us) AS last_us,
-            min(request_id) AS one, max(request_id) AS other
+            min(request_id) AS one, max(request_id) AS other,
+            min(edge || '/' || epoch || '/' || sequence) AS one_record,
+            max(edge || '/' || epoch || '/' || sequence) AS other_record
         FROM {table} WHERE outcome = 'refused' AND status IN {statuses} AND {column} IS NOT NULL AND time_us >= "
     ));
     sql.push_bind(since.as_micros()).push(" AND tenant IN (");
@@ -99,20 +116,45 @@ where
         first: time("first_us")?,
         last: time("last_us")?,
         requests: [row.try_get("one")?, row.try_get("other")?],
+        records: [row.try_get("one_record")?, row.try_get("other_record")?],
     })
 }
 
 /// Notes that an anomaly is there, and claims it where nobody tells it and it was not told: answers `mine`.
 pub(in crate::store) fn claim(table: &str) -> String {
     format!(
-        "INSERT INTO {table} AS held (tenant, anomaly, holder, until_us, lease_us, told) VALUES ($1, $2, $3, $4, $5, 0)
+        "INSERT INTO {table} AS held (tenant, anomaly, holder, until_us, lease_us, told, count)
+        VALUES ($1, $2, $3, $4, $5, 0, $7)
         ON CONFLICT (tenant, anomaly) DO UPDATE SET
             holder = CASE WHEN held.until_us <= $6 OR (held.told = 0 AND held.lease_us <= $6)
                 THEN excluded.holder ELSE held.holder END,
             lease_us = CASE WHEN held.until_us <= $6 OR (held.told = 0 AND held.lease_us <= $6)
                 THEN excluded.lease_us ELSE held.lease_us END,
             told = CASE WHEN held.until_us <= $6 THEN 0 ELSE held.told END,
+            count = CASE WHEN held.until_us <= $6 OR held.count IS NULL OR excluded.count > held.count
+                THEN excluded.count ELSE held.count END,
             until_us = excluded.until_us
         RETURNING CAST(CASE WHEN holder = $3 AND told = 0 THEN 1 ELSE 0 END AS bigint) AS mine"
     )
+}
+
+/// What was noted of a tenant.
+pub(in crate::store) fn noted(table: &str) -> String {
+    format!("SELECT anomaly, until_us, count FROM {table} WHERE tenant = $1")
+}
+
+/// Reads a row of [`noted`].
+pub(in crate::store) fn noted_row<R>(row: &R) -> Result<Noted, StoreError>
+where
+    R: Row,
+    for<'i> &'i str: ColumnIndex<R>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    Ok(Noted {
+        key: row.try_get("anomaly")?,
+        until: Timestamp::from_micros(row.try_get("until_us")?),
+        count: row.try_get("count")?,
+    })
 }

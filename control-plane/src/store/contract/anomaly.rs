@@ -21,6 +21,7 @@ fn claim<'c>(tenant: &'c Name, holder: &'c str, now: i64) -> Claim<'c> {
         now: at(now),
         until: at(now + 3600),
         lease: at(now + 60),
+        count: Some(now),
     }
 }
 
@@ -46,6 +47,23 @@ async fn an_anomaly_is_claimed_by_one_told_once_and_claimed_again_when_it_was_ov
             "the lease is over"
         );
         store.told(claim(&acme, "other", 160)).await.unwrap();
+        assert!(
+            !store
+                .claim(Claim {
+                    count: Some(1),
+                    ..claim(&acme, "other", 160)
+                })
+                .await
+                .unwrap()
+        );
+        let noted = store.anomalies(&acme).await.unwrap();
+        assert_eq!(noted.len(), 1);
+        assert_eq!(
+            (noted[0].key.as_str(), noted[0].until, noted[0].count),
+            ("refusals user:alice", at(160 + 3600), Some(160)),
+            "the most that it was"
+        );
+        assert_eq!(store.anomalies(&globex).await.unwrap(), []);
         for now in [161, 3000, 6500] {
             assert!(
                 !store.claim(claim(&acme, "other", now)).await.unwrap(),
@@ -92,6 +110,7 @@ async fn refusals_are_counted_by_what_they_are_about_in_their_tenant_and_window(
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].subject.as_str(), found[0].count), ("192.0.2.1", 2));
         assert_eq!((found[0].first, found[0].last), (at(10), at(11)));
+        assert_eq!(found[0].records, ["edge-1/1/1", "edge-1/1/2"].map(str::to_owned));
         let found = store
             .refused(&acme, RefusedBy::Principal, at(0), 1)
             .await

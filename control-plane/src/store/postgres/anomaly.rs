@@ -6,7 +6,7 @@ use turnpike_access::id::{Name, Timestamp};
 use super::{Postgres, within};
 use crate::store::{
     StoreError,
-    audit::anomaly::{self, Claim, Refused, RefusedBy},
+    audit::anomaly::{self, Claim, Noted, Refused, RefusedBy},
 };
 
 pub(super) async fn refused(
@@ -29,7 +29,8 @@ pub(super) async fn claim(store: &Postgres, claim: Claim<'_>) -> Result<bool, St
         .bind(claim.holder)
         .bind(claim.until.as_micros())
         .bind(claim.lease.as_micros())
-        .bind(claim.now.as_micros());
+        .bind(claim.now.as_micros())
+        .bind(claim.count);
     let row = within(query.fetch_one(&store.pool)).await?;
     Ok(row.try_get::<i64, _>("mine")? == 1)
 }
@@ -49,4 +50,11 @@ pub(super) async fn forget(store: &Postgres, before: Timestamp) -> Result<(), St
     let query = sqlx::query("DELETE FROM turnpike.anomalies WHERE until_us < $1").bind(before.as_micros());
     within(query.execute(&store.pool)).await?;
     Ok(())
+}
+
+pub(super) async fn noted(store: &Postgres, tenant: &Name) -> Result<Vec<Noted>, StoreError> {
+    // The statement is made of our own words alone.
+    let query = sqlx::query(AssertSqlSafe(anomaly::noted("turnpike.anomalies"))).bind(tenant.as_str());
+    let rows = within(query.fetch_all(&store.pool)).await?;
+    rows.iter().map(anomaly::noted_row).collect()
 }

@@ -13,7 +13,7 @@ use super::{Postgres, anomaly, proof, within};
 use crate::store::{
     Activity, AuditFilter, AuditStore, LastUse, Page, StoreError, StoredRecord,
     audit::{
-        anomaly::{Claim, Refused, RefusedBy},
+        anomaly::{Claim, Noted, Refused, RefusedBy},
         columns::{COLUMNS, Value},
         credential_use::{self, ADDRESS, Counted, MODEL, UPSERT, newest_of},
         decode, newest,
@@ -206,6 +206,10 @@ impl AuditStore for Postgres {
 
     async fn told(&self, claim: Claim<'_>) -> Result<(), StoreError> {
         anomaly::told(self, claim).await
+    }
+
+    async fn anomalies(&self, tenant: &Name) -> Result<Vec<Noted>, StoreError> {
+        anomaly::noted(self, tenant).await
     }
 
     async fn forget_anomalies(&self, before: Timestamp) -> Result<(), StoreError> {

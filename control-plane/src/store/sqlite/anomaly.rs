@@ -6,7 +6,7 @@ use turnpike_access::id::{Name, Timestamp};
 use super::Sqlite;
 use crate::store::{
     StoreError,
-    audit::anomaly::{self, Claim, Refused, RefusedBy},
+    audit::anomaly::{self, Claim, Noted, Refused, RefusedBy},
 };
 
 pub(super) async fn refused(
@@ -29,7 +29,8 @@ pub(super) async fn claim(store: &Sqlite, claim: Claim<'_>) -> Result<bool, Stor
         .bind(claim.holder)
         .bind(claim.until.as_micros())
         .bind(claim.lease.as_micros())
-        .bind(claim.now.as_micros());
+        .bind(claim.now.as_micros())
+        .bind(claim.count);
     let row = query.fetch_one(&store.writer).await?;
     Ok(row.try_get::<i64, _>("mine")? == 1)
 }
@@ -48,4 +49,11 @@ pub(super) async fn forget(store: &Sqlite, before: Timestamp) -> Result<(), Stor
     let query = sqlx::query("DELETE FROM anomalies WHERE until_us < $1").bind(before.as_micros());
     query.execute(&store.writer).await?;
     Ok(())
+}
+
+pub(super) async fn noted(store: &Sqlite, tenant: &Name) -> Result<Vec<Noted>, StoreError> {
+    // The statement is made of our own words alone.
+    let query = sqlx::query(AssertSqlSafe(anomaly::noted("anomalies"))).bind(tenant.as_str());
+    let rows = query.fetch_all(&store.readers).await?;
+    rows.iter().map(anomaly::noted_row).collect()
 }

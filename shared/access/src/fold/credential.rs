@@ -5,7 +5,7 @@ use crate::{
     credential::{Credential, CredentialStatus, PreviousVersion, Suspension},
     digest::KeyDigest,
     event::Event,
-    id::{Id, Timestamp},
+    id::Timestamp,
     log::Origin,
     snapshot::Snapshot,
 };
@@ -63,20 +63,9 @@ impl Snapshot {
             Event::CredentialHandedOver { id, .. } => {
                 self.change_credential(origin, id, |held| held.handed_over = true)?;
             }
-            Event::AlertRaised(alert) => self.raise(origin, alert.credential)?,
             _ => return Err(Missing("credential")),
         }
         Ok(())
-    }
-
-    /// Alerts are kept in the log alone; of a decoy it is remembered that it told its tale.
-    fn raise(&mut self, origin: &Origin, credential: Option<Id>) -> Result<(), Missing> {
-        let Some(id) = credential else { return Ok(()) };
-        self.change_credential(origin, id, |held| {
-            if let Some(decoy) = &mut held.decoy {
-                decoy.used = decoy.used.or(Some(origin.time));
-            }
-        })
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Handled, Refusal, account, check_text, exists, is_revoked, not_found};
 use crate::{
-    alert::Alert,
     command::{Command, Holders},
     credential::{Credential, CredentialStatus, Scope},
     event::Event,
@@ -64,10 +63,6 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
                 false => Ok(vec![Event::CredentialHandedOver { id, by }]),
             }
         }
-        Command::RaiseAlert(alert) => {
-            let held = alert.credential.map(find).transpose()?;
-            raise(held.map(AsRef::as_ref), alert)
-        }
         _ => Err(Refusal::Invalid("not a command about a credential".to_owned())),
     }
 }
@@ -102,16 +97,6 @@ fn suspend(held: &Credential, reason: Arc<str>) -> Handled {
             Ok(vec![Event::CredentialSuspended { id, reason }])
         }
     }
-}
-
-/// A decoy tells its tale once, however many control planes hear of it.
-fn raise(about: Option<&Credential>, alert: Alert) -> Handled {
-    check_text(Some(&alert.summary), "summary")?;
-    let decoy = about.and_then(|held| held.decoy.as_ref());
-    Ok(match decoy.is_some_and(|decoy| decoy.used.is_some()) {
-        true => Vec::new(),
-        false => vec![Event::AlertRaised(alert)],
-    })
 }
 
 fn issue(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, credential: Credential) -> Handled {

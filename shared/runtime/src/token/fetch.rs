@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{
-    HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE},
 };
 use ipnet::IpNet;
@@ -90,8 +90,22 @@ impl Fetcher {
     /// # Errors
     /// It was not taken: another status than 2xx, or none.
     pub async fn post_json(&self, url: &str, body: String) -> Result<(), FetchError> {
+        self.post_json_with(url, HeaderMap::new(), body).await
+    }
+
+    /// The same with more headers.
+    ///
+    /// # Errors
+    /// It was not taken: another status than 2xx, or none.
+    pub async fn post_json_with(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        body: String,
+    ) -> Result<(), FetchError> {
         let url = check(url, &self.allowed)?;
-        let request = self.client.post(url).header(CONTENT_TYPE, "application/json");
+        let request = self.client.post(url).headers(headers);
+        let request = request.header(CONTENT_TYPE, "application/json");
         let sent = request.body(body).send().await;
         let status = sent.map_err(|_| FetchError::Unreachable)?.status();
         match status.is_success() {

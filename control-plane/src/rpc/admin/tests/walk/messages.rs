@@ -5,6 +5,8 @@
 use prost::Message as _;
 use turnpike_proto::admin::v1;
 
+mod alerts;
+
 /// What the messages speak of.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::rpc::admin::tests) struct Things {
@@ -22,7 +24,9 @@ pub(in crate::rpc::admin::tests) struct Things {
 pub(in crate::rpc::admin::tests) fn message(method: &str, things: Things) -> Vec<u8> {
     let (service, verb) = method.split_once('/').unwrap();
     let named = match service {
-        "CredentialService" | "GrantService" | "FallbackService" | "OfferService" => things.id,
+        "CredentialService" | "GrantService" | "FallbackService" | "OfferService" | "AlertService" => {
+            things.id
+        }
         "ModelService" => things.model,
         "TenantService" => things.tenant,
         _ => things.name,
@@ -46,6 +50,7 @@ pub(in crate::rpc::admin::tests) fn message(method: &str, things: Things) -> Vec
                 on_proof(method, things)
             }
             "AccessService" => on_access(method, things),
+            "AlertService" => alerts::message(method, things),
             _ => on_the_rest(method, things),
         },
     }

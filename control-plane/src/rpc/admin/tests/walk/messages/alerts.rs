@@ -1,0 +1,42 @@
+//! The messages about alerts.
+
+use prost::Message as _;
+use turnpike_proto::admin::v1;
+
+use super::Things;
+
+/// The message of a method.
+pub(super) fn message(method: &str, things: Things) -> Vec<u8> {
+    let (id, reason) = (things.id.to_owned(), "because".to_owned());
+    match method {
+        "AlertService/Acknowledge" | "AlertService/Resolve" => v1::ChangeAlertRequest {
+            id,
+            reason,
+            options: None,
+        }
+        .encode_to_vec(),
+        "AlertService/Silence" => v1::SilenceAlertRequest {
+            id,
+            seconds: 60,
+            reason,
+            options: None,
+        }
+        .encode_to_vec(),
+        "AlertService/SetDestination" => v1::SetAlertDestinationRequest {
+            destination: Some(v1::AlertDestination {
+                name: things.name.to_owned(),
+                channel: "email".to_owned(),
+                to: vec!["ops@acme.example".to_owned()],
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "AlertService/DeleteDestination" => v1::DeleteRequest {
+            name: things.name.to_owned(),
+            options: None,
+        }
+        .encode_to_vec(),
+        _ => Vec::new(),
+    }
+}

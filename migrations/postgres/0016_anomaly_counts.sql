@@ -1,0 +1,2 @@
+-- How often what is told has happened, the most within one window; NULL: there is nothing to count.
+ALTER TABLE turnpike.anomalies ADD COLUMN count bigint;
