@@ -37,9 +37,8 @@ impl Sync for SyncService {
     type AttachStream = Pieces<Notice>;
 
     async fn snapshot(&self, _: Request<SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
-        Ok(Response::new(
-            snapshot::chunks(self.projection.snapshot()).boxed(),
-        ))
+        let snapshot = snapshot::newest(&*self.store, &self.projection).await?;
+        Ok(Response::new(snapshot::chunks(snapshot).boxed()))
     }
 
     async fn changes(

@@ -1,20 +1,44 @@
 //! The whole state at one position, in chunks of whole lines.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::Stream;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use turnpike_access::{codec, snapshot::Snapshot};
 use turnpike_proto::sync::v1::SnapshotChunk;
 
-use crate::rpc::wire::head_now;
+use crate::{
+    projection::Projection,
+    rpc::wire::{head_now, unavailable},
+    store::EventStore,
+};
 
 /// A chunk is sent once it has so many bytes; the last line may go beyond it.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Chunks that wait for a slow edge. When full, encoding waits: nothing is dropped.
 const CHUNKS_WAITING: usize = 4;
+
+/// How long the state may take to come as far as the log.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The state with all that was committed before it was asked for. An edge that begins with less would accept again what it,
+/// or the run before it, has given its word to refuse.
+///
+/// # Errors
+/// The store cannot say how far the log goes, or this process does not come so far: another one may.
+pub(super) async fn newest(store: &dyn EventStore, projection: &Projection) -> Result<Arc<Snapshot>, Status> {
+    let head = store.head().await.map_err(unavailable)?.position;
+    let mut heads = projection.heads();
+    let there = heads.wait_for(|known| known.position >= head);
+    match timeout(PATIENCE, there).await {
+        Ok(Ok(_)) => Ok(projection.snapshot()),
+        Ok(Err(_)) | Err(_) => Err(Status::unavailable(format!(
+            "this control plane stands before position {head} of the log; ask another one"
+        ))),
+    }
+}
 
 /// Encodes on a blocking thread, as fast as the edge takes it; an edge that goes away ends the work.
 pub(super) fn chunks(snapshot: Arc<Snapshot>) -> impl Stream<Item = Result<SnapshotChunk, Status>> {

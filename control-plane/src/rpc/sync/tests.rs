@@ -39,7 +39,7 @@ struct Served {
     keyring: Arc<Keyring>,
     address: SocketAddr,
     stop: CancellationToken,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Served {
@@ -71,7 +71,7 @@ impl Served {
             keyring,
             address,
             stop,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -129,6 +129,17 @@ async fn a_snapshot_of_many_chunks_is_the_state_that_was_committed() {
     assert_eq!(snapshot.head(), done.snapshot.head());
     let accounts = |snapshot: &Snapshot| snapshot.tenant("platform").unwrap().accounts().len();
     assert_eq!(accounts(&snapshot), accounts(&done.snapshot));
+}
+
+#[tokio::test]
+async fn a_control_plane_that_is_behind_sends_no_state_that_lacks_what_is_committed() {
+    let served = Served::start().await;
+    let (other, mut writer) = Core::idle_in(served.folder.path()).await;
+    let asked = other.ask_as_root("platform", vec![create_team("ops")]);
+    // Nobody tells of it: the one that is asked hears of it when it next looks.
+    let (done, ()) = tokio::join!(asked, writer.turn());
+    let (snapshot, _) = read_snapshot(&served).await;
+    assert_eq!(snapshot.head(), done.unwrap().snapshot.head());
 }
 
 #[tokio::test]
