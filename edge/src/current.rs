@@ -28,15 +28,20 @@ pub struct Loaded {
 
 impl Default for Current {
     fn default() -> Self {
-        Self {
-            snapshot: ArcSwapOption::empty(),
-            position: watch::Sender::new(None),
-            freshness: Freshness::default(),
-        }
+        Self::with(Freshness::default())
     }
 }
 
 impl Current {
+    /// Nothing yet, and this is to tell how fresh it is.
+    pub(crate) fn with(freshness: Freshness) -> Self {
+        Self {
+            snapshot: ArcSwapOption::empty(),
+            position: watch::Sender::new(None),
+            freshness,
+        }
+    }
+
     /// The snapshot now; `None`: the edge has never had one and can't decide anything.
     pub fn load(&self) -> Option<Loaded> {
         let guard = self.snapshot.load();

@@ -32,6 +32,14 @@ impl Moment {
     }
 }
 
+#[cfg(test)]
+impl Moment {
+    /// As a simulation's clocks say.
+    pub(crate) fn simulated(at: Instant, wall: Timestamp) -> Self {
+        Self { at, wall }
+    }
+}
+
 /// The last moment for which it is certain that everything committed by then is in force. One writes, requests read.
 #[derive(Debug)]
 pub struct Freshness {
@@ -43,15 +51,20 @@ pub struct Freshness {
 
 impl Default for Freshness {
     fn default() -> Self {
-        Self {
-            begun: Moment::now(),
-            monotonic: AtomicI64::new(NEVER),
-            wall: AtomicI64::new(NEVER),
-        }
+        Self::beginning(Moment::now())
     }
 }
 
 impl Freshness {
+    /// Of a process that begins at this moment.
+    pub(crate) fn beginning(begun: Moment) -> Self {
+        Self {
+            begun,
+            monotonic: AtomicI64::new(NEVER),
+            wall: AtomicI64::new(NEVER),
+        }
+    }
+
     /// Everything committed by this moment is in force.
     pub(crate) fn confirm(&self, moment: Moment) {
         let monotonic = micros(moment.at.saturating_duration_since(self.begun.at));
@@ -88,7 +101,7 @@ impl Freshness {
         self.age_at(Moment::now())
     }
 
-    fn age_at(&self, now: Moment) -> Option<Duration> {
+    pub(crate) fn age_at(&self, now: Moment) -> Option<Duration> {
         let (monotonic, wall) = (
             self.monotonic.load(Ordering::Relaxed),
             self.wall.load(Ordering::Relaxed),

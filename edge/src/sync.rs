@@ -30,6 +30,8 @@ mod follower;
 mod heal;
 mod listen;
 mod replica;
+#[cfg(test)]
+mod simulation;
 mod stale;
 #[cfg(test)]
 mod tests;

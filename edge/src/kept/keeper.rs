@@ -165,6 +165,16 @@ impl Keeper {
         }
     }
 
+    /// What has been handed over by now, for tests that decide when the disk works; and, where that is so, as of when it is
+    /// certain.
+    #[cfg(test)]
+    pub(crate) async fn turn(&mut self) {
+        while let Ok(kept) = self.received.try_recv() {
+            self.write(kept).await;
+        }
+        self.note().await;
+    }
+
     /// Writes what was handed over, with all that waits behind it.
     async fn write(&mut self, first: Kept) {
         let mut whole = None;

@@ -41,7 +41,7 @@ pub(super) struct Told {
 
 /// When reports of a stream were sent.
 #[derive(Debug, Default)]
-struct Asked {
+pub(super) struct Asked {
     last: u64,
     sent: VecDeque<(u64, Moment)>,
     /// When the newest report was sent, of those noted, that was answered.
@@ -50,16 +50,16 @@ struct Asked {
 
 impl Asked {
     /// The number of a report that is sent now.
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self, now: Moment) -> u64 {
         self.last += 1;
         if self.sent.len() < ASKED {
-            self.sent.push_back((self.last, Moment::now()));
+            self.sent.push_back((self.last, now));
         }
         self.last
     }
 
     /// When the report of this number was sent, or the last before it that was noted.
-    fn sent(&mut self, number: u64) -> Option<Moment> {
+    pub(super) fn sent(&mut self, number: u64) -> Option<Moment> {
         while let Some((_, moment)) = self.sent.pop_front_if(|(noted, _)| *noted <= number) {
             self.answered = Some(moment);
         }
@@ -207,7 +207,7 @@ impl Attach {
             epoch: *epoch,
             identity_key: key.as_ref().to_owned(),
             identity_proof: proof.to_vec(),
-            number: asked.next(),
+            number: asked.next(Moment::now()),
             statement: statement.unwrap_or_default(),
             certain_ago_us: age.map(|age| u64::try_from(age.as_micros()).unwrap_or(u64::MAX)),
         }
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn an_answer_counts_from_the_report_that_it_answers() {
         let mut asked = Asked::default();
-        let numbers: Vec<_> = (0..3).map(|_| asked.next()).collect();
+        let numbers: Vec<_> = (0..3).map(|_| asked.next(Moment::now())).collect();
         assert_eq!(numbers, [1, 2, 3]);
         let [first, second] = [0, 1].map(|index| format!("{:?}", Some(asked.sent[index].1)));
         assert!(asked.sent(0).is_none(), "nothing is answered yet");
@@ -234,12 +234,12 @@ mod tests {
     fn questions_that_nobody_answers_do_not_pile_up_and_an_answer_counts_from_the_last_that_was_noted() {
         let mut asked = Asked::default();
         for _ in 0..ASKED * 3 {
-            asked.next();
+            asked.next(Moment::now());
         }
         assert_eq!(asked.sent.len(), ASKED);
         let noted = format!("{:?}", asked.sent.back().map(|(_, moment)| *moment));
         assert_eq!(format!("{:?}", asked.sent(asked.last)), noted);
-        asked.next();
+        asked.next(Moment::now());
         assert_eq!(asked.sent.len(), 1, "there is room again");
     }
 }
