@@ -8,6 +8,8 @@ pub mod audit;
 mod conversion;
 pub mod ext_authz;
 mod field;
+#[cfg(test)]
+mod released;
 pub mod sync;
 
 pub use conversion::ConversionError;
