@@ -1,4 +1,5 @@
-"""Checks of the source tree's shape: no file over 400 lines, every file opens with its job, and the pure core stays pure.
+"""Checks of the source tree's shape: no file over 400 lines, every file opens with its job, the pure core stays pure, and no
+two migrations share a number.
 
 It leaves style to clippy and rustfmt.
 """
@@ -37,8 +38,19 @@ def purity_faults():
             yield f"turnpike-access depends on {name}, which does not belong in the pure core"
 
 
+def numbering_faults():
+    for folder in sorted(pathlib.Path("migrations").iterdir()):
+        numbers = {}
+        for path in sorted(folder.glob("*.sql")):
+            number = path.name.split("_")[0]
+            if number in numbers:
+                yield f"{path}: {numbers[number]} has that number; take the next free one"
+            numbers[number] = path.name
+
+
 def main():
-    faults = [fault for path in sources() for fault in shape_faults(path)] + list(purity_faults())
+    faults = [fault for path in sources() for fault in shape_faults(path)]
+    faults += [*purity_faults(), *numbering_faults()]
     print("\n".join(faults) if faults else f"layout: {len(sources())} files, all in shape")
     sys.exit(1 if faults else 0)
 
