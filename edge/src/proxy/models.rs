@@ -4,8 +4,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use turnpike_access::{
     authenticate::Caller,
-    choose::{may_use, usable},
+    choose::may_use,
     grant::Circumstances,
+    listing::usable,
     resolve::{ResolvedModel, resolve},
     snapshot::Snapshot,
 };

@@ -17,12 +17,12 @@ use std::{
 
 use turnpike_access::{
     authenticate::Caller,
-    choose::usable,
     decide::Request,
     effective::{what, who},
     explain::explain,
     grant::{AuthMethod, Circumstances, Subject},
     id::{Id, Name},
+    listing::usable,
     pattern::Resource,
     policy::{
         GrantEntry, Policy,
@@ -30,7 +30,7 @@ use turnpike_access::{
         replay::Replay,
         survey::Survey,
     },
-    snapshot::Snapshot,
+    snapshot::{Snapshot, Tenant},
 };
 
 #[path = "asking/installation.rs"]
@@ -50,10 +50,16 @@ const TIMES: usize = 1_000;
 
 fn main() {
     println!("| what | aim | took |\n|---|---|---|");
-    let (small, large) = (build(SURVEYED), build(LARGE));
+    let (small, large) = (build(SURVEYED, false), build(LARGE, false));
     let plan = planning(&small);
     replaying(&small, &plan);
+    listing(&large, "");
     asking(&large);
+    drop(large);
+    listing(
+        &build(LARGE, true),
+        ", each with tags of its own that all grants look at",
+    );
 }
 
 fn tenant() -> Name {
@@ -90,6 +96,7 @@ fn planning(snapshot: &Snapshot) -> Plan {
     let wanted = Wanted {
         policy: &policy,
         prune: true,
+        prune_approved: false,
         secrets: &Secrets::default(),
     };
     let by = Arc::from("user:root");
@@ -140,29 +147,37 @@ fn often<T>(what: &str, aim: &str, mut run: impl FnMut(usize) -> T) {
     row(&format!("{what}, 99 of 100"), aim, at(99));
 }
 
-fn asking(snapshot: &Snapshot) {
-    let tenant = snapshot.tenant("acme").unwrap();
-    let circumstances = Circumstances {
+fn by_key() -> Circumstances<'static> {
+    Circumstances {
         now: NOW,
         method: AuthMethod::ApiKey,
         issuer: None,
         issued: None,
         client: None,
-    };
-    let caller = |number: usize| {
-        let held = tenant.account(&principal(number * 97 % LARGE.0)).unwrap();
-        Caller::of(tenant, held, AuthMethod::ApiKey)
-    };
+    }
+}
+
+fn caller(tenant: &Tenant, number: usize) -> Caller<'_> {
+    let held = tenant.account(&principal(number * 97 % LARGE.0)).unwrap();
+    Caller::of(tenant, held, AuthMethod::ApiKey)
+}
+
+fn listing(snapshot: &Snapshot, models: &str) {
+    let tenant = snapshot.tenant("acme").unwrap();
+    let list = |number| usable(snapshot, &caller(tenant, number), by_key()).count();
     let first = Instant::now();
-    let listed = usable(snapshot, &caller(0), circumstances).count();
+    let listed = list(0);
     row(
-        &format!("the first list of {listed} usable models after a change of the catalogue"),
+        &format!("the first list of {listed} usable models after a change of the catalogue{models}"),
         "",
         first.elapsed(),
     );
-    often(&format!("a list of {listed} usable models"), "1 ms", |number| {
-        usable(snapshot, &caller(number), circumstances).count()
-    });
+    often(&format!("a list of {listed} usable models{models}"), "1 ms", list);
+}
+
+fn asking(snapshot: &Snapshot) {
+    let tenant = snapshot.tenant("acme").unwrap();
+    let (circumstances, caller) = (by_key(), |number| caller(tenant, number));
     often(
         "an explanation with 100 grants through 10 teams",
         "5 ms",

@@ -14,9 +14,10 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use turnpike_access::{
     authenticate::{Caller, authenticate},
-    choose::{Choice, ModelRequest, choose, usable},
+    choose::{Choice, ModelRequest, choose},
     credential::PresentedKey,
     grant::{AuthMethod, Circumstances},
+    listing::usable,
     snapshot::Snapshot,
 };
 

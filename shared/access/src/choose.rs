@@ -4,7 +4,7 @@ use std::{cell::LazyCell, sync::Arc};
 
 use crate::{
     authenticate::Caller,
-    decide::{Decision, Request, Standing, decide},
+    decide::{Decision, Request, decide},
     grant::{Circumstances, Subject},
     id::{Id, ModelId},
     model::Fallback,
@@ -194,32 +194,6 @@ pub fn tried<'s>(
 fn rules<'s>(caller: &Caller<'s>, denied: &ModelId) -> impl Iterator<Item = &'s Fallback> {
     let rules = caller.tenant.fallbacks().iter();
     rules.filter(move |rule| rule.from.matches(denied.as_str()) && rule.to != *denied)
-}
-
-/// The models that the caller may use for something: the tenant's own and then those that are offered to it, each in
-/// the order of their names.
-pub fn usable<'s>(
-    snapshot: &'s Snapshot,
-    caller: &Caller<'s>,
-    circumstances: Circumstances<'_>,
-) -> impl Iterator<Item = ResolvedModel<'s>> {
-    let standings = standings(caller, circumstances);
-    resolve::listed(snapshot, caller.tenant).filter(move |model| {
-        standings
-            .iter()
-            .any(|one| one.decide(snapshot, caller, model.resource()).allowed())
-    })
-}
-
-fn standings<'s, 'a>(caller: &Caller<'s>, circumstances: Circumstances<'a>) -> Vec<Standing<'s, 'a>> {
-    let mut different: Vec<Standing<'s, 'a>> = Vec::new();
-    for action in INFERENCE_ACTIONS {
-        let standing = Standing::of(caller, action, circumstances);
-        if !standing.is_hopeless(caller) && !different.iter().any(|one| one.is_like(&standing)) {
-            different.push(standing);
-        }
-    }
-    different
 }
 
 /// Whether the caller may use a model for something.

@@ -175,6 +175,21 @@ impl<'s, 'a> Standing<'s, 'a> {
         }
     }
 
+    /// The grants that count.
+    pub(crate) fn grants(&self) -> &[&'s HeldGrant] {
+        &self.grants
+    }
+
+    /// With those of the grants alone that may match what it is asked about then.
+    pub(crate) fn only(&self, may_match: impl Fn(usize) -> bool) -> Self {
+        let numbered = self.grants.iter().enumerate();
+        let left = numbered.filter(|(number, _)| may_match(*number));
+        Self {
+            grants: left.map(|(_, held)| *held).collect(),
+            ..*self
+        }
+    }
+
     /// Whether nothing can be allowed.
     pub(crate) fn is_hopeless(&self, caller: &Caller<'s>) -> bool {
         let outside = scopes(caller).any(|scope| !permits(scope, self.action));
@@ -255,7 +270,8 @@ pub(crate) fn examine(held: &HeldGrant, caller: &Caller<'_>, request: &Request<'
         .map_err(Mismatch::Condition)
 }
 
-fn scopes<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s Scope> {
+/// What the credential is narrowed to.
+pub(crate) fn scopes<'s>(caller: &Caller<'s>) -> impl Iterator<Item = &'s Scope> {
     let unnarrowed = |held: &Credential| caller.unnarrowed.is_some_and(|known| std::ptr::eq(known, held));
     let narrowing = caller.credential.filter(|held| !unnarrowed(held));
     let own = narrowing.and_then(|held| held.scope.as_deref());

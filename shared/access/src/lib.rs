@@ -29,6 +29,7 @@ pub mod issuer;
 pub mod jws;
 pub mod leak;
 pub mod ledger;
+pub mod listing;
 pub mod log;
 pub mod model;
 pub mod needs;

@@ -94,19 +94,66 @@ pub fn by_id<'s>(snapshot: &'s Snapshot, tenant: &'s Tenant, id: &ModelId) -> Op
     own(tenant, id).or_else(|| Offered::to(snapshot, tenant)?.permitted(own(snapshot.platform()?, id)?))
 }
 
+/// A catalogue, as far as a tenant has a part in it.
+pub(crate) enum Shelved<'s> {
+    /// Its own.
+    Own(&'s Tenant),
+    /// The operators', of which it has what is offered to it.
+    Offered(Offered<'s>),
+}
+
+impl<'s> Shelved<'s> {
+    /// Whose catalogue it is.
+    pub(crate) fn owner(&self) -> &'s Tenant {
+        match self {
+            Self::Own(tenant) => tenant,
+            Self::Offered(offered) => offered.platform,
+        }
+    }
+
+    /// What says which models of it there are for the tenant; none: all are.
+    pub(crate) fn offers(&self) -> &[&'s Offer] {
+        match self {
+            Self::Own(_) => &[],
+            Self::Offered(offered) => &offered.offers,
+        }
+    }
+
+    /// A model of the catalogue, if it is there for the tenant.
+    pub(crate) fn model(&self, model: &'s Model) -> Option<ResolvedModel<'s>> {
+        let listed = listed_model(self.owner(), model)?;
+        match self {
+            Self::Own(_) => Some(listed),
+            Self::Offered(offered) => offered.permitted(listed),
+        }
+    }
+
+    /// A model that is known to be there for the tenant, and who serves it.
+    pub(crate) fn served(&self, model: &'s Model, provider: &'s Provider) -> ResolvedModel<'s> {
+        ResolvedModel {
+            id: model.id.clone(),
+            listed: Some(model),
+            provider,
+            owner: self.owner(),
+        }
+    }
+}
+
+/// The catalogues that a tenant has a part in: its own, and then what is offered to it.
+pub(crate) fn shelved<'s>(snapshot: &'s Snapshot, tenant: &'s Tenant) -> impl Iterator<Item = Shelved<'s>> {
+    let offered = Offered::to(snapshot, tenant).map(Shelved::Offered);
+    [Shelved::Own(tenant)].into_iter().chain(offered)
+}
+
 /// The models of the catalogue, the tenant's own and then those that are offered, each in the order of their names.
 pub(crate) fn listed<'s>(
     snapshot: &'s Snapshot,
     tenant: &'s Tenant,
 ) -> impl Iterator<Item = ResolvedModel<'s>> {
-    let offered = Offered::to(snapshot, tenant).into_iter().flat_map(|offered| {
-        let models = offered.platform.catalogue().iter();
-        models.filter_map(move |model| offered.permitted(listed_model(offered.platform, model)?))
-    });
-    let models = tenant.catalogue().iter();
-    models
-        .filter_map(|model| listed_model(tenant, model))
-        .chain(offered)
+    shelved(snapshot, tenant).flat_map(|shelved| {
+        let models = shelved.owner().shelf().models().iter();
+        models.filter_map(move |model| shelved.model(model))
+    })
 }
 
 /// What open catalogues do not list, under the name `PROVIDER/*`: the tenant's own and those that are offered.
@@ -128,7 +175,7 @@ fn every_unlisted(tenant: &Tenant) -> impl Iterator<Item = ResolvedModel<'_>> {
 }
 
 /// What the operators offer to a tenant.
-struct Offered<'s> {
+pub(crate) struct Offered<'s> {
     platform: &'s Tenant,
     tenant: &'s Tenant,
     offers: Vec<&'s Offer>,

@@ -22,10 +22,12 @@ use crate::{
 
 mod credentials;
 mod held;
+mod shelf;
 
 pub(crate) use credentials::{Credentials, Line};
 pub(crate) use held::AccountSeat;
 pub use held::{HeldAccount, HeldTeam};
+pub(crate) use shelf::{Run, Shelf};
 
 /// The whole access state at one position.
 #[derive(Debug, Clone, Default)]
@@ -133,7 +135,7 @@ pub struct Tenant {
     pub(crate) providers: Table<Name, Arc<Provider>>,
     pub(crate) models: Table<ModelId, Arc<Model>>,
     /// The models in order, once somebody asked for them; whoever changes a model empties it.
-    pub(crate) catalogue: OnceLock<Arc<[Arc<Model>]>>,
+    pub(crate) shelf: OnceLock<Arc<Shelf>>,
     /// Which catalogue models have a bare name.
     pub(crate) bare_names: Table<Arc<str>, Arc<Vec<ModelId>>>,
     pub(crate) aliases: Table<Arc<str>, ModelId>,
@@ -179,7 +181,7 @@ impl Tenant {
             roles: Table::default(),
             providers: Table::default(),
             models: Table::default(),
-            catalogue: OnceLock::new(),
+            shelf: OnceLock::new(),
             bare_names: Table::default(),
             aliases: Table::default(),
             fallbacks: Arc::default(),
@@ -279,15 +281,13 @@ impl Tenant {
 
     /// Every model of the catalogue, in order.
     pub fn models(&self) -> Vec<&Arc<Model>> {
-        self.catalogue().iter().collect()
+        self.shelf().models().iter().collect()
     }
 
     /// Every model of the catalogue, in order; they are put in order once for each change.
-    pub(crate) fn catalogue(&self) -> &[Arc<Model>] {
-        self.catalogue.get_or_init(|| {
-            let models = sorted(self.models.values(), |model| &model.id);
-            models.into_iter().cloned().collect()
-        })
+    pub(crate) fn shelf(&self) -> &Shelf {
+        self.shelf
+            .get_or_init(|| Arc::new(Shelf::of(self.models.values().cloned().collect())))
     }
 
     /// What an alias means.

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use turnpike_access::{
     authenticate::Caller,
-    choose::{Choice, INFERENCE_ACTIONS, ModelRequest, choose, usable},
+    choose::{Choice, INFERENCE_ACTIONS, ModelRequest, choose},
     command::Command,
+    listing::usable,
     resolve::Unresolved,
     snapshot::Snapshot,
 };

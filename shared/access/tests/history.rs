@@ -4,13 +4,14 @@ use std::{fmt::Write, sync::Arc};
 
 use turnpike_access::{
     authenticate::Caller,
-    choose::{ModelRequest, choose, usable},
+    choose::{ModelRequest, choose},
     codec,
     command::Command,
     event::Event,
     grant::AuthMethod,
     id::{Name, Timestamp},
     ledger::{Refusal, handle},
+    listing::usable,
     log::{Origin, Recorded},
     snapshot::{Snapshot, Tenant},
 };

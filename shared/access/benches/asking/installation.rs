@@ -9,7 +9,7 @@ use turnpike_access::{
     id::{Id, Name, Principal, Timestamp},
     log::{Origin, Recorded},
     model::{Catalogue, ModelProfile, ProviderKind, ProviderProfile},
-    pattern::{ResourcePattern, Selector},
+    pattern::{ResourcePattern, Selector, SetOperator, SetTest, TagTest},
     snapshot::Snapshot,
     tenant::{AccountProfile, TeamProfile, TenantSettings},
 };
@@ -21,11 +21,12 @@ const TEAMS: usize = 100;
 const TEAMS_EACH: usize = 10;
 const GRANTS_EACH: usize = 10;
 const PROVIDERS: usize = 10;
+const TAG: &str = "serial";
 
-/// A snapshot with so many principals and models.
-pub(crate) fn build((principals, models): (usize, usize)) -> Snapshot {
+/// A snapshot with so many principals and models; each model with a tag of its own that every grant looks at, or none.
+pub(crate) fn build(size: (usize, usize), own_tags: bool) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    for event in happenings(principals, models) {
+    for event in happenings(size, own_tags) {
         let encoded = event.encode().unwrap();
         let origin = Origin {
             time: NOW,
@@ -40,7 +41,7 @@ pub(crate) fn build((principals, models): (usize, usize)) -> Snapshot {
     snapshot
 }
 
-fn happenings(principals: usize, models: usize) -> impl Iterator<Item = Event> {
+fn happenings((principals, models): (usize, usize), own_tags: bool) -> impl Iterator<Item = Event> {
     std::iter::once(Event::TenantCreated(TenantSettings::default()))
         .chain((0..TEAMS).map(|number| Event::TeamCreated {
             name: name("team", number),
@@ -50,12 +51,18 @@ fn happenings(principals: usize, models: usize) -> impl Iterator<Item = Event> {
             name: name("provider", number),
             profile: provider(),
         }))
-        .chain((0..models).map(|number| Event::ModelCreated {
-            id: model(number).parse().unwrap(),
-            profile: ModelProfile {
-                family: Some(name("family", number % 20)),
-                ..ModelProfile::default()
-            },
+        .chain((0..models).map(move |number| {
+            Event::ModelCreated {
+                id: model(number).parse().unwrap(),
+                profile: ModelProfile {
+                    family: Some(name("family", number % 20)),
+                    tags: own_tags
+                        .then(|| (Arc::from(TAG), Arc::from(number.to_string())))
+                        .into_iter()
+                        .collect(),
+                    ..ModelProfile::default()
+                },
+            }
         }))
         .chain((0..TEAMS * GRANTS_EACH).map(move |number| {
             // Most are for single models; one of each team is for a whole provider.
@@ -63,7 +70,15 @@ fn happenings(principals: usize, models: usize) -> impl Iterator<Item = Event> {
                 0 => format!("provider-{}/*", number % PROVIDERS),
                 _ => model(number % models),
             };
-            Event::GrantCreated(grant(number, number % TEAMS, &models))
+            let mut grant = grant(number, number % TEAMS, &models);
+            grant.selector.tags.extend(own_tags.then(|| TagTest {
+                key: Arc::from(TAG),
+                test: SetTest {
+                    operator: SetOperator::NotIn,
+                    values: vec![Arc::from("none")],
+                },
+            }));
+            Event::GrantCreated(grant)
         }))
         .chain((0..principals).flat_map(|number| {
             let account = Event::AccountCreated {

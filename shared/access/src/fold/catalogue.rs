@@ -43,7 +43,7 @@ impl Tenant {
                 });
             }
             Event::ModelUpdated { id, profile } => {
-                self.catalogue.take();
+                self.shelf.take();
                 self.models
                     .get_mut(&id)
                     .map(Arc::make_mut)
@@ -68,7 +68,7 @@ impl Tenant {
 
     /// Puts a model into the catalogue and under its bare name.
     pub(crate) fn restore_model(&mut self, model: Model) {
-        self.catalogue.take();
+        self.shelf.take();
         let same_name = self.bare_names.get_or_default(Arc::from(model.id.name()));
         if let Some(same_name) = same_name.filter(|all| !all.contains(&model.id)) {
             Arc::make_mut(same_name).push(model.id.clone());
@@ -77,7 +77,7 @@ impl Tenant {
     }
 
     fn delete_model(&mut self, id: &ModelId) -> Result<(), Missing> {
-        self.catalogue.take();
+        self.shelf.take();
         self.models.remove(id).ok_or(Missing("model"))?;
         if let Some(same_name) = self.bare_names.get_mut(id.name()) {
             Arc::make_mut(same_name).retain(|one| one != id);

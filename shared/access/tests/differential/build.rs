@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use turnpike_access::{
     authenticate::Caller,
-    choose::{Choice, ModelRequest, choose, usable},
+    choose::{Choice, ModelRequest, choose},
     command::Command,
     credential::{Credential, Scope},
     decide::{Reason, Request, decide},
@@ -12,6 +12,7 @@ use turnpike_access::{
     grant::{AuthMethod, Circumstances},
     id::{Id, Name, Principal, Timestamp},
     ledger::handle,
+    listing::usable,
     log::{Origin, Recorded},
     pattern::Resource,
     resolve::Unresolved,
