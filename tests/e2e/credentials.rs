@@ -178,8 +178,13 @@ async fn a_decoy_is_refused_like_any_wrong_key_and_recorded_as_what_it_is() {
 #[tokio::test]
 async fn each_step_of_a_keys_life_is_in_the_log_with_who_did_it_and_why() {
     let dev = Dev::start().await;
-    let key = dev.granted("observed").await;
-    let id = &key.id;
+    dev.admin.words("virtual-account create observed").await;
+    let create = "credential create --owner virtual-account:observed --reason 'why it was create'";
+    let made = dev.admin.words(create).await["credential"].clone();
+    assert_eq!(made["reason"], "why it was create");
+    let id = made["id"].as_str().unwrap();
+    let shown = dev.admin.words(&format!("credential get {id}")).await;
+    assert_eq!(shown["reason"], made["reason"]);
     let steps = [
         "narrow --expires 30d",
         "suspend",
@@ -195,7 +200,7 @@ async fn each_step_of_a_keys_life_is_in_the_log_with_who_did_it_and_why() {
     let log = dev.admin.words("log list").await;
     let about = log.as_array().unwrap().iter().filter(|entry| {
         let kind = entry["kind"].as_str().unwrap();
-        kind.starts_with("credential.") && entry["payload"]["id"] == id.as_str()
+        kind.starts_with("credential.") && entry["payload"]["id"] == id
     });
     let told: Vec<_> = about
         .map(|entry| {
@@ -215,7 +220,7 @@ async fn each_step_of_a_keys_life_is_in_the_log_with_who_did_it_and_why() {
     assert_eq!(
         told,
         [
-            step("credential.issued", ""),
+            step("credential.issued", "why it was create"),
             step("credential.narrowed", "why it was narrow"),
             step("credential.suspended", "why it was suspend"),
             step("credential.resumed", "why it was resume"),

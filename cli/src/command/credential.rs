@@ -106,6 +106,9 @@ pub(super) struct Create {
     /// Make a decoy: a key that opens nothing, and whose use raises an alert
     #[arg(long)]
     decoy: bool,
+    /// Why, for those who ask later
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
     #[command(flatten)]
     wait: Wait,
 }
@@ -191,6 +194,7 @@ impl Create {
             expires,
             scope,
             decoy,
+            reason,
             wait,
         } = self;
         CreateCredentialRequest {
@@ -199,6 +203,7 @@ impl Create {
             expires_us: expires.map(|when| when.ahead(moment::now())),
             label,
             decoy,
+            reason,
             options: session.options(wait),
         }
     }

@@ -30,6 +30,8 @@ pub struct NewCredential {
     pub label: Option<Arc<str>>,
     /// It opens nothing.
     pub decoy: bool,
+    /// Why it is made.
+    pub reason: Option<Arc<str>>,
     /// How long to wait.
     pub write: Write,
 }
@@ -45,6 +47,7 @@ impl TryFrom<v1::CreateCredentialRequest> for NewCredential {
             label,
             options,
             decoy,
+            reason,
         } = request;
         let scope = scope.map(Scope::try_from).transpose()?;
         Ok(Self {
@@ -54,6 +57,7 @@ impl TryFrom<v1::CreateCredentialRequest> for NewCredential {
             expires: moment(expires_us),
             label: known(label),
             decoy,
+            reason: known(reason),
             write: options.try_into()?,
         })
     }
@@ -289,6 +293,7 @@ impl v1::Credential {
             suspension,
             // What there is to know of it is in the log.
             handed_over: _,
+            reason: made_for,
         } = credential;
         let (word, revoked, reason) = match status {
             CredentialStatus::Revoked { at, reason } => ("revoked", Some(*at), reason.to_string()),
@@ -324,6 +329,7 @@ impl v1::Credential {
             last_used_from: String::new(),
             last_used_agent: String::new(),
             last_used_edge: String::new(),
+            reason: text(made_for.as_ref()),
         }
     }
 }

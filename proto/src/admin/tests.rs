@@ -114,6 +114,7 @@ fn a_credential_past_its_time_is_shown_as_expired_and_never_with_its_digest() {
         decoy: None,
         suspension: None,
         handed_over: false,
+        reason: None,
     };
     let at = |moment| v1::Credential::at(&credential, Timestamp::from_micros(moment));
     assert_eq!(at(9).status, "active");

@@ -222,6 +222,9 @@ pub struct Credential {
     /// Its present secret, which Turnpike made by itself, was handed over.
     #[serde(default, skip_serializing_if = "is_false")]
     pub handed_over: bool,
+    /// Why it was made, in the words of whoever made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
 }
 
 /// A suspension of a credential.
@@ -304,6 +307,7 @@ impl Credential {
             decoy: None,
             suspension: None,
             handed_over: false,
+            reason: None,
         }
     }
 

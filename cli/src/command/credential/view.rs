@@ -11,6 +11,7 @@ pub(in crate::command) struct CredentialView {
     owner: String,
     status: String,
     label: Option<String>,
+    reason: Option<String>,
     scope: ScopeView,
     expires: Option<String>,
     created: Option<String>,
@@ -74,6 +75,7 @@ impl From<wire::Credential> for CredentialView {
             last_used_from,
             last_used_agent,
             last_used_edge,
+            reason,
         } = credential;
         let wire::Scope {
             models,
@@ -86,6 +88,7 @@ impl From<wire::Credential> for CredentialView {
             owner,
             status,
             label: some(label),
+            reason: some(reason),
             scope: ScopeView {
                 models,
                 actions,

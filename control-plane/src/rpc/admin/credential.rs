@@ -32,6 +32,7 @@ impl v1::credential_service_server::CredentialService for Administration {
             expires,
             label,
             decoy,
+            reason,
             write,
         } = read(message)?;
         let (key, fresh) = self.new_credential(&call.identity.target, owner, call.actor()?, call.now)?;
@@ -40,6 +41,7 @@ impl v1::credential_service_server::CredentialService for Administration {
             expires,
             label,
             decoy: decoy.then(Decoy::default),
+            reason,
             ..fresh
         };
         let id = credential.id;

@@ -108,6 +108,7 @@ fn issue(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, credential: Crede
     }
     let owner = account(tenant, &credential.owner)?;
     check_text(credential.label.as_ref(), "label")?;
+    check_text(credential.reason.as_ref(), "reason")?;
     if credential.expires.is_some_and(|end| end <= now) {
         return Err(Refusal::Invalid("the expiry is in the past".to_owned()));
     }
