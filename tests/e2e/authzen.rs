@@ -12,6 +12,7 @@ use turnpike_tests::{
 mod asking;
 mod batch;
 mod certification;
+mod interop;
 mod mapping;
 mod search;
 

@@ -53,10 +53,13 @@ fn account<'s>(tenant: &'s Tenant, who: Who<'_>) -> Option<&'s HeldAccount> {
         tenant.account(&principal(name))
     };
     let found = match who.kind {
-        // An address that is nobody's name may be one's e-mail address.
+        // What is nobody's name may be one's e-mail address, or who somebody is at an issuer.
         "user" => by_name(Principal::User).or_else(|| {
-            let principal = tenant.by_email(&who.id.to_lowercase())?;
-            tenant.account(principal)
+            let by_email = tenant.by_email(&who.id.to_lowercase());
+            let principal = by_email.or_else(|| by_claim(tenant, who.id))?;
+            tenant
+                .account(principal)
+                .filter(|_| matches!(principal, Principal::User(_)))
         }),
         "virtual-account" | "virtual_account" => by_name(Principal::VirtualAccount),
         "identity" => tenant.account(by_claim(tenant, who.id)?),
