@@ -46,6 +46,9 @@ pub(super) struct Apply {
     /// Delete what the file's sections do not name
     #[arg(long)]
     prune: bool,
+    /// With --prune: delete also grants that were approved for some time; else they are kept, and end by themselves
+    #[arg(long, requires = "prune")]
+    prune_approved: bool,
     /// Show the plan, the events that it would write, and the access that it would widen or narrow; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -134,6 +137,7 @@ impl Apply {
             secrets: self.secrets(&policy)?,
             documents: documents.into_iter().map(wire).collect(),
             prune: self.prune,
+            prune_approved: self.prune_approved,
         })
     }
 

@@ -32,6 +32,8 @@ pub struct WantedPolicy {
     pub policy: Policy,
     /// What they do not name is deleted.
     pub prune: bool,
+    /// Also what was approved for some time.
+    pub prune_approved: bool,
     /// The secrets that came along, by their variables' names.
     pub secrets: BTreeMap<String, String>,
 }
@@ -44,12 +46,14 @@ impl TryFrom<Option<v1::WantedPolicy>> for WantedPolicy {
             documents,
             secrets,
             prune,
+            prune_approved,
         } = required("wanted", wanted)?;
         let document = |v1::PolicyDocument { name, text }| Document { name, text };
         let documents: Vec<Document> = documents.into_iter().map(document).collect();
         Ok(Self {
             policy: read_policy(&documents)?,
             prune,
+            prune_approved,
             secrets,
         })
     }

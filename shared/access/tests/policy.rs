@@ -1,8 +1,11 @@
 //! Policies: what leads from any state to what a file says, and back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use proptest::prelude::*;
@@ -16,6 +19,7 @@ use turnpike_access::{
         Policy,
         plan::{Plan, Secrets, Wanted, plan},
     },
+    request::Outcome,
     resolve,
     snapshot::{Snapshot, Tenant},
     tenant::TenantSettings,
@@ -36,16 +40,40 @@ fn acme() -> Name {
 }
 
 pub(crate) fn planned(snapshot: &Snapshot, policy: &Policy, prune: bool) -> Result<Plan, Refusal> {
+    with(snapshot, policy, (prune, prune))
+}
+
+/// What the file leaves out is ended, or what was approved for some time is kept of it.
+fn with(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    (prune, prune_approved): (bool, bool),
+) -> Result<Plan, Refusal> {
     static NEXT: AtomicU64 = AtomicU64::new(1_000_000);
     let mut ids = || Id::from_random(NEXT.fetch_add(1, Ordering::Relaxed).into());
     let secrets = Secrets::default();
     let wanted = Wanted {
         policy,
         prune,
+        prune_approved,
         secrets: &secrets,
     };
     let by: Arc<str> = Arc::from("user:root");
     plan(snapshot, &acme(), wanted, (START, &by), &mut ids)
+}
+
+/// The grants that are there because somebody was approved.
+fn approved(snapshot: &Snapshot) -> BTreeSet<Id> {
+    let requests = snapshot.tenant("acme").map(|tenant| tenant.access_requests());
+    let decided = requests
+        .into_iter()
+        .flatten()
+        .filter_map(|held| held.decided.as_ref());
+    let granted = decided.filter_map(|decided| match decided.outcome {
+        Outcome::Approved { grant, .. } => Some(grant),
+        _ => None,
+    });
+    granted.collect()
 }
 
 fn exported(snapshot: &Snapshot) -> Option<Policy> {
@@ -142,6 +170,32 @@ proptest! {
         let again = planned(&plan.after, &policy, true).unwrap();
         prop_assert!(again.steps.is_empty() && again.unmanaged.is_empty(), "{:?}", again.steps);
         prop_assert_eq!(planned(&before.snapshot, &policy, true).unwrap().digest(), plan.digest());
+    }
+
+    #[test]
+    fn what_was_approved_for_some_time_is_kept_by_pruning_unless_that_is_asked_for(
+        before in steps(60),
+        after in steps(30),
+    ) {
+        let (before, after) = (History::of(&before), History::of(&after));
+        let Some(policy) = exported(&after.snapshot).map(without_the_expired) else { return Ok(()) };
+        let Ok(plan) = with(&before.snapshot, &policy, (true, false)) else { return Ok(()) };
+        let named: BTreeSet<Id> = policy.grants.iter().flatten().filter_map(|entry| entry.id).collect();
+        let approved = approved(&before.snapshot);
+        let mut left = exported(&plan.after).unwrap();
+        left.grants.iter_mut().for_each(|grants| {
+            grants.retain(|entry| entry.id.is_some_and(|id| named.contains(&id) || !approved.contains(&id)));
+        });
+        prop_assert_eq!(left, policy.clone());
+        for held in before.tenant("acme").unwrap().grants() {
+            let gone = plan.steps.iter().any(|step| {
+                matches!(step.command, Command::DeleteGrant { id } if id == held.grant.id)
+            });
+            let kept = approved.contains(&held.grant.id) && !named.contains(&held.grant.id);
+            prop_assert!(!(gone && kept), "{}", held.grant.id);
+        }
+        let again = with(&plan.after, &policy, (true, false)).unwrap();
+        prop_assert!(again.steps.is_empty() && again.unmanaged.is_empty(), "{:?}", again.steps);
     }
 
     #[test]

@@ -116,6 +116,7 @@ struct Asked {
     actor: Arc<str>,
     policy: Arc<Policy>,
     prune: bool,
+    prune_approved: bool,
     secrets: Arc<Secrets>,
 }
 
@@ -128,6 +129,7 @@ impl Administration {
             actor: call.actor()?,
             policy: Arc::new(wanted.policy),
             prune: wanted.prune,
+            prune_approved: wanted.prune_approved,
             secrets: Arc::new(secrets),
         })
     }
@@ -139,6 +141,7 @@ impl Asked {
         let wanted = Wanted {
             policy: &self.policy,
             prune: self.prune,
+            prune_approved: self.prune_approved,
             secrets: &self.secrets,
         };
         let plan = plan(

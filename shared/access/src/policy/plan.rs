@@ -34,6 +34,8 @@ pub struct Wanted<'p> {
     pub policy: &'p Policy,
     /// What the file's sections do not name is ended.
     pub prune: bool,
+    /// So are grants that somebody was approved for some time, which else are kept: they end by themselves.
+    pub prune_approved: bool,
     /// The secrets that the file speaks of.
     pub secrets: &'p Secrets,
 }

@@ -12,6 +12,7 @@ use crate::{
     id::{Id, Name, Principal},
     ledger::Refusal,
     policy::{AccountEntry, GrantEntry, IssuerEntry, check::said},
+    request::Outcome,
     role::{self, Role},
     snapshot::HeldGrant,
 };
@@ -133,12 +134,30 @@ impl Draft<'_, '_> {
                 },
             }
         }
+        let approved = self.approved();
         for held in held.iter().filter(|held| !claimed.contains(&held.grant.id)) {
             let id = held.grant.id;
             let name = format!("{id} {}", named(&held.grant));
+            if self.wanted.prune && !self.wanted.prune_approved && approved.contains(&id) {
+                self.notes.push(format!(
+                    "the grant {name} is kept: it was approved for some time; --prune-approved deletes it"
+                ));
+                continue;
+            }
             let command = Command::DeleteGrant { id };
             self.left_over(Phase::GrantsEnd, ("grant", name), told(&held.grant), command);
         }
+    }
+
+    /// The grants that somebody was approved, as far as they have not ended.
+    fn approved(&self) -> BTreeSet<Id> {
+        let requests = self.tenant.access_requests().into_iter();
+        let outcomes = requests.filter_map(|held| held.decided.as_ref().map(|decided| &decided.outcome));
+        let lasting = outcomes.filter_map(|outcome| match outcome {
+            Outcome::Approved { grant, expires } => (self.now < *expires).then_some(*grant),
+            Outcome::Refused | Outcome::Withdrawn => None,
+        });
+        lasting.collect()
     }
 
     fn create(&mut self, grant: Grant) {
