@@ -17,4 +17,4 @@ mod secrets;
 mod slow_clients;
 mod streaming;
 mod tls;
-mod walk;
+pub(crate) mod walk;

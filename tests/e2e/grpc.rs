@@ -1,7 +1,8 @@
 //! The gRPC services as strangers find them: reflection, health, and refusals without a key.
 
 use serde_json::Value;
-use turnpike_tests::{dev::Dev, place, process};
+use tonic::Code;
+use turnpike_tests::{dev::Dev, place, process, rpc::Rpc};
 
 async fn grpcurl(arguments: &[&str]) -> (bool, String) {
     let mut command = process::command(place::python().with_file_name("grpcurl"));
@@ -33,21 +34,58 @@ async fn reflection_tells_of_every_service_and_health_answers() {
     assert!(done && health.contains("SERVING"), "{health}");
 }
 
-#[tokio::test]
-async fn every_service_refuses_whoever_has_no_key() {
-    let dev = Dev::start().await;
+/// Every method of ours that a control plane has, as `package.Service/Method`.
+pub(crate) async fn methods(dev: &Dev) -> Vec<String> {
     let at = dev.admin.control_plane().to_string();
     let (_, services) = grpcurl(&[&at, "list"]).await;
-    let guarded = services.lines().filter(|name| name.starts_with("turnpike."));
-    for service in guarded.filter(|name| !name.ends_with("BootstrapService")) {
+    let mut all = Vec::new();
+    for service in services.lines().filter(|name| name.starts_with("turnpike.")) {
         let (done, methods) = grpcurl(&[&at, "list", service]).await;
         assert!(done && !methods.trim().is_empty(), "{methods}");
-        let (service, name) = methods.lines().next().unwrap().rsplit_once('.').unwrap();
-        let (done, answer) = grpcurl(&["-d", "{}", &at, &format!("{service}/{name}")]).await;
-        assert!(
-            !done && answer.contains("Unauthenticated"),
-            "{service}/{name}: {answer}"
-        );
+        let named = methods.lines().filter_map(|method| method.rsplit_once('.'));
+        all.extend(named.map(|(service, method)| format!("{service}/{method}")));
+    }
+    assert!(all.len() > 80, "{all:?}");
+    all
+}
+
+/// It asks for a token of its own.
+pub(crate) const BOOTSTRAP: &str = "turnpike.admin.v1.BootstrapService/Bootstrap";
+
+#[tokio::test]
+async fn every_method_refuses_whoever_has_no_key_and_those_of_edges_whoever_has_any() {
+    let dev = Dev::start().await;
+    let rpc = Rpc::at(dev.admin.control_plane());
+    let key = dev.granted("caller").await;
+    let (own, operators) = (dev.admin.token(), dev.operator.token());
+    for method in methods(&dev).await.iter().filter(|method| *method != BOOTSTRAP) {
+        let without = rpc.call(method, None, None).await;
+        assert_eq!(without.0, Code::Unauthenticated, "{method}: {without:?}");
+        for bad in [
+            "",
+            "tp_va_made_up",
+            "eyJhbGciOiJub25lIn0.e30.",
+            &"x".repeat(5_000),
+        ] {
+            assert_eq!(
+                rpc.call(method, Some(bad), None).await,
+                without,
+                "{method} by {bad}"
+            );
+        }
+        if method.starts_with("turnpike.admin.") {
+            continue;
+        }
+        // What edges ask is answered to no person and no application, whatever they may.
+        for somebody in [own, operators, &key.text] {
+            for tenant in [None, Some("platform")] {
+                assert_eq!(
+                    rpc.call(method, Some(somebody), tenant).await,
+                    without,
+                    "{method}"
+                );
+            }
+        }
     }
 }
 

@@ -17,6 +17,9 @@ struct Scene {
     service: Service,
     reader: Key,
     other: Key,
+    /// Two more keys of the reader, which are taken away.
+    gone: Key,
+    rests: Key,
 }
 
 impl Scene {
@@ -42,11 +45,17 @@ impl Scene {
             );
             production.admin.words(&grant).await;
         }
+        let [gone, rests] = [
+            production.key(&reader.owner, &[]).await,
+            production.key(&reader.owner, &[]).await,
+        ];
         Self {
             production,
             service,
             reader,
             other,
+            gone,
+            rests,
         }
     }
 

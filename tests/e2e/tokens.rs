@@ -16,6 +16,7 @@ use turnpike_tests::{
 use self::stage::{MODEL, Stage, seconds};
 
 mod stage;
+mod walk;
 
 const PATH: &str = "/v1/chat/completions";
 

@@ -28,5 +28,6 @@ pub mod production;
 pub mod python;
 pub mod raw;
 pub mod receiver;
+pub mod rpc;
 pub mod service;
 pub mod upstream;

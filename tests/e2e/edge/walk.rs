@@ -20,15 +20,15 @@ const MODEL: &str = "fake-openai/gpt-4o";
 const NOBODYS: &str = "fake-nobody/gpt-4o";
 
 /// A row of the table: method, template, what is demanded, and where the model is.
-struct Route {
+pub(crate) struct Route {
     method: Method,
-    template: &'static str,
+    pub(crate) template: &'static str,
     action: &'static str,
     model_in: &'static str,
 }
 
 impl Route {
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let rows = ROUTES.lines().filter(|line| !line.starts_with('#'));
         let read = |line: &'static str| {
             let mut words = line.split_whitespace();
@@ -44,7 +44,7 @@ impl Route {
     }
 
     /// Everybody may ask.
-    fn is_public(&self) -> bool {
+    pub(crate) fn is_public(&self) -> bool {
         self.action == "public"
     }
 
@@ -56,7 +56,7 @@ impl Route {
         }
     }
 
-    fn lists(&self) -> bool {
+    pub(crate) fn lists(&self) -> bool {
         self.action == "models.list"
     }
 
@@ -92,7 +92,7 @@ impl Route {
     }
 
     /// As the answer is compared: its status, and its body without what names the request or the decision.
-    async fn told(&self, caller: &Caller, model: &str) -> (u16, String) {
+    pub(crate) async fn told(&self, caller: &Caller, model: &str) -> (u16, String) {
         let answer = Answer::of(self.request(caller, model)).await;
         let ids = [answer.request_id(), answer.header("x-turnpike-decision")];
         let named = ids.iter().filter(|id| !id.is_empty());

@@ -77,7 +77,15 @@ async fn refuses_others(scene: &Scene, front: &Front) {
         scene.row(refused.header("x-turnpike-decision")).await["reason"],
         "no_grant"
     );
-    for key in [None, Some("tp_va_made_up")] {
+    let admin = &scene.production.admin;
+    let [gone, rests] = [&scene.gone, &scene.rests];
+    admin
+        .words(&format!("credential revoke {} --wait", gone.id))
+        .await;
+    admin
+        .words(&format!("credential suspend {} --wait", rests.id))
+        .await;
+    for key in [None, Some("tp_va_made_up"), Some(&*gone.text), Some(&*rests.text)] {
         let answer = get(&front.caller(key), "/prompts/welcome", &[]).await;
         assert_eq!(
             (answer.status, answer.header("www-authenticate")),
