@@ -81,10 +81,18 @@ const CHANGES: [(&str, &[&str]); 25] = [
     ),
     ("tokens.revoke", &["token.revoked"]),
     ("token-keys.write", &["token_key.added", "token_key.removed"]),
-    ("alerts.write", &["alert.raised"]),
+    ("alerts.write", ALERTS),
     ("credentials.suspend", &["credential.warned"]),
 ];
 const ACCOUNTS: &[&str] = &["account.created", "account.deleted", "account.updated"];
+const ALERTS: &[&str] = &[
+    "alert.acknowledged",
+    "alert.destination_deleted",
+    "alert.destination_set",
+    "alert.raised",
+    "alert.resolved",
+    "alert.silenced",
+];
 
 /// What a grant was used for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
