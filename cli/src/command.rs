@@ -16,6 +16,7 @@ mod global;
 mod grant;
 mod issuer;
 mod keyring;
+mod limit;
 mod log;
 mod model;
 mod offer;
@@ -102,6 +103,9 @@ enum Command {
     /// Fallback rules: what is served to those who are not allowed what they asked for
     #[command(subcommand)]
     Fallback(fallback::Command),
+    /// Limits: what may be spent in a day, a week or a month
+    #[command(subcommand)]
+    Limit(limit::Command),
     /// Make the tenant's access state what a policy file says: shows the plan first
     #[command(after_long_help = apply_help())]
     Apply(apply::Apply),
@@ -180,6 +184,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Grant(command) => command.run(session).await,
         Command::Offer(command) => command.run(session).await,
         Command::Fallback(command) => command.run(session).await,
+        Command::Limit(command) => command.run(session).await,
         Command::Edge(command) => command.run(session).await,
         Command::Audit(command) => command.run(session).await,
         Command::Usage(command) => command.run(session).await,

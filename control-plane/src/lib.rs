@@ -15,6 +15,7 @@ mod issuers;
 mod just_in_time;
 mod key;
 mod leak;
+mod limits;
 pub mod notify;
 pub mod projection;
 mod prove;

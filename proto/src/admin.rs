@@ -12,6 +12,7 @@ mod credential;
 mod document;
 mod grant;
 mod issuer;
+mod limit;
 mod log;
 mod offer;
 mod options;
@@ -40,6 +41,7 @@ pub use credential::{
 pub use document::{Document, read_policy, write_policy};
 pub use grant::{ListGrants, NewGrant};
 pub use issuer::{IssuerChange, NewIssuer};
+pub use limit::NewLimit;
 pub use offer::NewOffer;
 pub use options::{Delete, Page, Write};
 pub use plan::{WantedPolicy, plan_message};

@@ -27,6 +27,7 @@ mod identity;
 mod issuers;
 mod just_in_time;
 mod leaks;
+mod limits;
 mod login;
 mod losses;
 mod outage;

@@ -31,6 +31,9 @@ pub(super) enum Command {
         /// Only for those whose token carries this group: group:ISSUER/VALUE; may be given again
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
+        /// For those whose budget is spent, and not for those who are not allowed
+        #[arg(long)]
+        over_budget: bool,
         #[command(flatten)]
         wait: Wait,
     },
@@ -52,10 +55,11 @@ struct FallbackView {
     to: String,
     teams: Vec<String>,
     groups: Vec<String>,
+    over_budget: bool,
 }
 
 impl View for FallbackView {
-    const COLUMNS: &'static [&'static str] = &["id", "from", "to", "teams", "groups"];
+    const COLUMNS: &'static [&'static str] = &["id", "from", "to", "teams", "groups", "over_budget"];
 }
 
 impl From<wire::Fallback> for FallbackView {
@@ -66,6 +70,7 @@ impl From<wire::Fallback> for FallbackView {
             to,
             teams,
             groups,
+            over_budget,
         } = fallback;
         Self {
             id,
@@ -73,6 +78,7 @@ impl From<wire::Fallback> for FallbackView {
             to,
             teams,
             groups,
+            over_budget,
         }
     }
 }
@@ -86,6 +92,7 @@ impl Command {
                 to,
                 teams,
                 groups,
+                over_budget,
                 wait,
             } => {
                 let fallback = Some(wire::Fallback {
@@ -94,6 +101,7 @@ impl Command {
                     to,
                     teams,
                     groups,
+                    over_budget,
                 });
                 let request = CreateFallbackRequest {
                     fallback,

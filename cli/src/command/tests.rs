@@ -44,6 +44,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "grant create list get delete",
             "offer create list get delete",
             "fallback create list get delete",
+            "limit create list get update delete",
             "apply",
             "export",
             "edge list delete wait receipt",

@@ -13,13 +13,13 @@ use turnpike_proto::admin::v1::{
     bootstrap_service_server::BootstrapServiceServer, credential_service_server::CredentialServiceServer,
     edge_service_server::EdgeServiceServer, fallback_service_server::FallbackServiceServer,
     grant_service_server::GrantServiceServer, issuer_service_server::IssuerServiceServer,
-    log_service_server::LogServiceServer, model_service_server::ModelServiceServer,
-    offer_service_server::OfferServiceServer, policy_service_server::PolicyServiceServer,
-    provider_service_server::ProviderServiceServer, role_service_server::RoleServiceServer,
-    team_service_server::TeamServiceServer, tenant_service_server::TenantServiceServer,
-    token_key_service_server::TokenKeyServiceServer, token_service_server::TokenServiceServer,
-    usage_service_server::UsageServiceServer, user_service_server::UserServiceServer,
-    virtual_account_service_server::VirtualAccountServiceServer,
+    limit_service_server::LimitServiceServer, log_service_server::LogServiceServer,
+    model_service_server::ModelServiceServer, offer_service_server::OfferServiceServer,
+    policy_service_server::PolicyServiceServer, provider_service_server::ProviderServiceServer,
+    role_service_server::RoleServiceServer, team_service_server::TeamServiceServer,
+    tenant_service_server::TenantServiceServer, token_key_service_server::TokenKeyServiceServer,
+    token_service_server::TokenServiceServer, usage_service_server::UsageServiceServer,
+    user_service_server::UserServiceServer, virtual_account_service_server::VirtualAccountServiceServer,
 };
 use turnpike_runtime::{keyring::Keyring, token::Tokens};
 
@@ -48,6 +48,7 @@ mod grant;
 mod issue;
 mod issuer;
 mod leak;
+mod limit;
 mod log;
 mod model;
 mod offer;
@@ -132,6 +133,7 @@ pub fn services(on: Administration) -> Routes {
         .add_service(ModelServiceServer::new(on.clone()))
         .add_service(AliasServiceServer::new(on.clone()))
         .add_service(FallbackServiceServer::new(on.clone()))
+        .add_service(LimitServiceServer::new(on.clone()))
         .add_service(OfferServiceServer::new(on.clone()))
         .add_service(RoleServiceServer::new(on.clone()))
         .add_service(GrantServiceServer::new(on.clone()))

@@ -25,6 +25,7 @@ use crate::{
     history::History,
     http::{EdgeKeys, Web},
     issuers,
+    limits::Limits,
     notify::Notify,
     projection::{self, Projection},
     receipt::Receipts,
@@ -152,6 +153,11 @@ impl Services {
             holder: random::id().to_string(),
         };
         parts.serving.spawn_essential("anomalies", anomalies.run(stop()));
+        let limits = Limits {
+            executor: self.executor.clone(),
+            audit: self.audit.clone(),
+        };
+        parts.serving.spawn_essential("limits", limits.run(stop()));
         let notify = Notify {
             executor: self.executor.clone(),
             events: self.events.clone(),

@@ -7,6 +7,7 @@ use turnpike_access::{
     audit::Outcome,
     authenticate::Caller,
     choose::{Choice, ModelRequest, choose_for},
+    decide::Reason,
     id::Name,
     model::ProviderKind,
     needs::Needs,
@@ -130,6 +131,10 @@ pub(super) fn judge(
 }
 
 fn denied(choice: &Choice<'_>, hidden: bool, route: &'static Route, decision: String) -> Refusal {
+    // Who may use it may know of it.
+    if choice.decision.reason == Reason::OverBudget {
+        return Refusal::BudgetExhausted;
+    }
     let reason = choice.decision.reason.as_str();
     if hidden {
         return Refusal::ModelNotFound { reason };

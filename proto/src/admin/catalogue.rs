@@ -225,6 +225,7 @@ pub struct NewFallback {
     to: ModelId,
     teams: Vec<Name>,
     groups: Vec<Subject>,
+    over_budget: bool,
 }
 
 impl NewFallback {
@@ -236,6 +237,7 @@ impl NewFallback {
             to: self.to,
             teams: self.teams,
             groups: self.groups,
+            over_budget: self.over_budget,
         }
     }
 }
@@ -251,6 +253,7 @@ impl TryFrom<v1::CreateFallbackRequest> for NewFallback {
             to,
             teams,
             groups,
+            over_budget,
         } = required("fallback", fallback)?;
         Ok(Self {
             write: options.try_into()?,
@@ -258,6 +261,7 @@ impl TryFrom<v1::CreateFallbackRequest> for NewFallback {
             to: parse("fallback.to", &to)?,
             teams: all("fallback.teams", teams)?,
             groups: all("fallback.groups", groups)?,
+            over_budget,
         })
     }
 }
@@ -270,6 +274,7 @@ impl From<&Fallback> for v1::Fallback {
             to,
             teams,
             groups,
+            over_budget,
         } = rule;
         Self {
             id: id.to_string(),
@@ -277,6 +282,7 @@ impl From<&Fallback> for v1::Fallback {
             to: to.to_string(),
             teams: texts(teams),
             groups: texts(groups),
+            over_budget: *over_budget,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{cell::LazyCell, sync::Arc};
 
 use crate::{
     authenticate::Caller,
-    decide::{Decision, Request, decide},
+    decide::{Decision, Reason, Request, decide},
     grant::{Circumstances, Subject},
     id::{Id, ModelId},
     model::Fallback,
@@ -75,7 +75,7 @@ pub fn choose<'s>(
 }
 
 /// Resolves, decides and, where the answer is no, tries the fallback rules in their order. The substitute is
-/// judged like any other model and is never itself substituted. `needs` is asked only where a substitute is allowed.
+/// judged like any other model, whatever is spent, and is never itself substituted. `needs` is asked only where a substitute is allowed.
 pub fn choose_for<'s>(
     snapshot: &'s Snapshot,
     caller: &Caller<'s>,
@@ -83,7 +83,7 @@ pub fn choose_for<'s>(
     needs: impl FnOnce() -> Needs,
 ) -> Result<Choice<'s>, Unresolved> {
     let model = resolve::resolve(snapshot, caller.tenant, request.requested, request.provider)?;
-    let decision = judge(snapshot, caller, request, &model);
+    let decision = afforded(snapshot, caller, request, &model);
     let refused = Choice {
         model,
         decision,
@@ -105,7 +105,7 @@ fn substituted<'s>(
 ) -> Choice<'s> {
     let denied = &refused.model.id;
     let (mut passed_over, needs) = (Vec::new(), LazyCell::new(needs));
-    for rule in rules(caller, denied) {
+    for rule in rules(caller, denied, refused.decision.reason) {
         match fit(snapshot, caller, request, rule, &needs) {
             Err(why) => passed_over.push(rule.passed_over(why)),
             Ok((model, decision)) => {
@@ -181,7 +181,8 @@ pub fn tried<'s>(
     needs: &Needs,
 ) -> Vec<Tried<'s>> {
     let needs = LazyCell::new(|| needs.clone());
-    let each = rules(caller, &denied.id).map(|rule| {
+    let reason = afforded(snapshot, caller, request, denied).reason;
+    let each = rules(caller, &denied.id, reason).map(|rule| {
         let fit = fit(snapshot, caller, request, rule, &needs);
         let decision = fit.map(|(_, decision)| decision);
         Tried { rule, decision }
@@ -190,9 +191,10 @@ pub fn tried<'s>(
         .collect()
 }
 
-/// The fallback rules that speak of a denied model, in their order.
-fn rules<'s>(caller: &Caller<'s>, denied: &ModelId) -> impl Iterator<Item = &'s Fallback> {
+/// The fallback rules that speak of a denied model and of why it was denied, in their order.
+fn rules<'s>(caller: &Caller<'s>, denied: &ModelId, reason: Reason) -> impl Iterator<Item = &'s Fallback> {
     let rules = caller.tenant.fallbacks().iter();
+    let rules = rules.filter(move |rule| rule.over_budget == (reason == Reason::OverBudget));
     rules.filter(move |rule| rule.from.matches(denied.as_str()) && rule.to != *denied)
 }
 
@@ -215,6 +217,21 @@ pub fn may_use(
         )
         .allowed()
     })
+}
+
+/// What is decided about the model that was asked for: it must be allowed, and within the budget.
+fn afforded<'s>(
+    snapshot: &'s Snapshot,
+    caller: &Caller<'s>,
+    request: &ModelRequest<'_>,
+    model: &ResolvedModel<'_>,
+) -> Decision<'s> {
+    let mut decision = judge(snapshot, caller, request, model);
+    let now = request.circumstances.now;
+    if decision.allowed() && caller.tenant.spent(caller, now).is_some() {
+        decision.reason = Reason::OverBudget;
+    }
+    decision
 }
 
 fn judge<'s>(

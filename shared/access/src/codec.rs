@@ -14,6 +14,7 @@ use crate::{
     grant::Grant,
     id::{Id, ModelId, Name, Timestamp},
     issuer::{Issuer, Revocations, TokenKey},
+    limit::HeldLimit,
     log::Head,
     model::{Fallback, Model, Provider},
     offer::Offer,
@@ -65,6 +66,7 @@ enum Record {
     },
     Fallback(Fallback),
     Alerts(Alerts),
+    Limit(HeldLimit),
     Offer(Offer),
     Issuer(Issuer),
     Revocations {
@@ -178,6 +180,7 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
             target: target.clone(),
         }))
         .chain(tenant.fallbacks.iter().cloned().map(Record::Fallback))
+        .chain(tenant.limits.iter().cloned().map(Record::Limit))
         .chain(tenant.offers.iter().cloned().map(Record::Offer))
         .chain(
             tenant
@@ -341,6 +344,7 @@ fn restore(tenant: &mut Tenant, record: Record) -> Result<(), Missing> {
         }
         Record::Fallback(rule) => Arc::make_mut(&mut tenant.fallbacks).push(rule),
         Record::Alerts(alerts) => tenant.alerts = Arc::new(alerts),
+        Record::Limit(held) => tenant.restore_limit(held),
         Record::Offer(offer) => Arc::make_mut(&mut tenant.offers).push(offer),
         Record::Issuer(issuer) => {
             tenant.issuers.insert(issuer.name.clone(), Arc::new(issuer));

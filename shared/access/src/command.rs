@@ -14,6 +14,7 @@ use crate::{
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
     issuer::{IssuerProfile, TokenKey, TokenMatch},
+    limit::Limit,
     model::{Fallback, ModelProfile, ProviderProfile},
     offer::Offer,
     request::AccessRequest,
@@ -189,6 +190,14 @@ pub enum Command {
     RefuseAccess { id: Id, role: Name, reason: Arc<str> },
     /// A request for this role is withdrawn, by whoever asked.
     WithdrawAccess { id: Id, role: Name },
+    /// A new limit.
+    CreateLimit(Limit),
+    /// Another limit of the same name, provided it still is `from`.
+    UpdateLimit { from: Limit, to: Limit },
+    /// The end of a limit.
+    DeleteLimit { name: Name },
+    /// The budget of a limit, provided it still is this, is spent until then.
+    SpendLimit { limit: Limit, until: Timestamp },
     /// A fallback rule, after the others.
     CreateFallback(Fallback),
     /// The end of a fallback rule.
@@ -287,6 +296,16 @@ impl Command {
             | Self::WithdrawAccess { .. }
             | Self::ApproveAccess { .. }
             | Self::RefuseAccess { .. } => self.about_rights()?,
+            Self::CreateLimit(Limit { name, .. })
+            | Self::UpdateLimit {
+                to: Limit { name, .. },
+                ..
+            }
+            | Self::DeleteLimit { name }
+            | Self::SpendLimit {
+                limit: Limit { name, .. },
+                ..
+            } => ("limits.write", "limit", name.to_string()),
             Self::CreateFallback(Fallback { id, .. }) | Self::DeleteFallback { id } => {
                 ("fallbacks.write", "fallback", id.to_string())
             }

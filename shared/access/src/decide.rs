@@ -34,6 +34,8 @@ pub enum Reason {
     NoGrant,
     /// A grant denies it.
     DeniedByGrant,
+    /// A grant allows it, and the budget is spent.
+    OverBudget,
     /// The credential is narrowed to other models.
     ScopeModel,
     /// The credential is narrowed to other actions.
@@ -51,6 +53,7 @@ impl Reason {
             Self::Granted => "granted",
             Self::NoGrant => "no_grant",
             Self::DeniedByGrant => "denied_by_grant",
+            Self::OverBudget => "over_budget",
             Self::ScopeModel => "scope_model",
             Self::ScopeAction => "scope_action",
             Self::ScopeEnvironment => "scope_environment",
@@ -64,6 +67,7 @@ impl Reason {
             Self::Granted => "a grant allows it and none denies it",
             Self::NoGrant => "no grant allows it",
             Self::DeniedByGrant => "a grant denies it",
+            Self::OverBudget => "a grant allows it, and the budget is spent",
             Self::ScopeModel => "the credential is narrowed to other models",
             Self::ScopeAction => "the credential is narrowed to other actions",
             Self::ScopeEnvironment => "the credential is narrowed to other environments",

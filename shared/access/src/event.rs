@@ -20,6 +20,7 @@ use crate::{
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
     issuer::{IssuerProfile, TokenKey, TokenMatch},
+    limit::Limit,
     model::{Fallback, ModelProfile, ProviderProfile},
     offer::Offer,
     request::AccessRequest,
@@ -246,6 +247,18 @@ pub enum Event {
     /// A fallback rule was removed.
     #[serde(rename = "fallback.deleted.v1")]
     FallbackDeleted { id: Id },
+    /// A limit came into being.
+    #[serde(rename = "limit.created.v1")]
+    LimitCreated(Limit),
+    /// A limit became this; it is the one of its name, and nothing of it is spent.
+    #[serde(rename = "limit.updated.v1")]
+    LimitUpdated(Limit),
+    /// A limit ceased to be.
+    #[serde(rename = "limit.deleted.v1")]
+    LimitDeleted { name: Name },
+    /// The budget of a limit was found to be spent, until then.
+    #[serde(rename = "limit.spent.v1")]
+    LimitSpent { name: Name, until: Timestamp },
     /// Models of the operators' tenant came to exist for other tenants.
     #[serde(rename = "offer.created.v1")]
     OfferCreated(Offer),

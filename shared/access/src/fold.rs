@@ -16,6 +16,7 @@ mod alert;
 mod catalogue;
 mod credential;
 mod issuer;
+mod limit;
 mod request;
 mod rights;
 
@@ -230,6 +231,10 @@ impl Tenant {
             | Event::AccessApproved { .. }
             | Event::AccessRefused { .. }
             | Event::AccessWithdrawn { .. } => self.apply_to_requests(origin, event)?,
+            Event::LimitCreated(_)
+            | Event::LimitUpdated(_)
+            | Event::LimitDeleted { .. }
+            | Event::LimitSpent { .. } => self.apply_to_limits(event)?,
             catalogue => self.apply_to_catalogue(origin, catalogue)?,
         }
         Ok(())

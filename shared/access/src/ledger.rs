@@ -18,6 +18,7 @@ mod alert;
 mod catalogue;
 mod credential;
 mod issuer;
+mod limit;
 mod offer;
 mod people;
 mod request;
@@ -135,6 +136,10 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         offer @ (Command::CreateOffer(_) | Command::DeleteOffer { .. }) => {
             offer::handle(snapshot, tenant, offer)
         }
+        limit @ (Command::CreateLimit(_)
+        | Command::UpdateLimit { .. }
+        | Command::DeleteLimit { .. }
+        | Command::SpendLimit { .. }) => limit::handle(tenant, limit),
         catalogue => catalogue::handle(snapshot, tenant, catalogue),
     }
 }

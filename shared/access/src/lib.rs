@@ -29,6 +29,7 @@ pub mod issuer;
 pub mod jws;
 pub mod leak;
 pub mod ledger;
+pub mod limit;
 pub mod listing;
 pub mod log;
 pub mod model;

@@ -166,7 +166,7 @@ pub struct Model {
     pub created: Timestamp,
 }
 
-/// "Who is not allowed one of these gets that": tried when a request was denied.
+/// "Who is not allowed one of these gets that": tried when a request was denied. Or "whose budget is spent gets that".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
@@ -182,4 +182,7 @@ pub struct Fallback {
     /// Only for those whose verified token carries one of these groups, or who are in one of the teams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Subject>,
+    /// For those whose budget is spent, and not for those who are not allowed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_budget: bool,
 }

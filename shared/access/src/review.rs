@@ -36,7 +36,7 @@ const LISTS: &str = "models";
 /// How actions end that change nothing.
 const HARMLESS: [&str; 6] = [".read", ".list", ".explain", ".check", ".request", ".verify"];
 /// What whoever caused an event was allowed to do, and the kinds of such events.
-const CHANGES: [(&str, &[&str]); 25] = [
+const CHANGES: [(&str, &[&str]); 27] = [
     ("access.approve", &["access.approved", "access.refused"]),
     ("access.request", &["access.requested", "access.withdrawn"]),
     ("users.write", ACCOUNTS),
@@ -66,6 +66,11 @@ const CHANGES: [(&str, &[&str]); 25] = [
         "models.write",
         &["model.created", "model.deleted", "model.updated"],
     ),
+    (
+        "limits.write",
+        &["limit.created", "limit.deleted", "limit.updated"],
+    ),
+    ("limits.write", &["limit.spent"]),
     ("offers.write", &["offer.created", "offer.deleted"]),
     (
         "providers.write",

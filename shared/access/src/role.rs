@@ -50,6 +50,7 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 4] = [
             "models.list",
             "aliases.read",
             "fallbacks.read",
+            "limits.read",
             "roles.read",
             "grants.read",
             "policies.read",

@@ -11,6 +11,7 @@ use crate::{
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
     issuer::{Issuer, Revocations, TokenKey},
+    limit::HeldLimit,
     log::{Head, Position},
     model::{Fallback, Model, Provider},
     offer::Offer,
@@ -140,6 +141,7 @@ pub struct Tenant {
     pub(crate) bare_names: Table<Arc<str>, Arc<Vec<ModelId>>>,
     pub(crate) aliases: Table<Arc<str>, ModelId>,
     pub(crate) fallbacks: Arc<Vec<Fallback>>,
+    pub(crate) limits: Arc<Vec<HeldLimit>>,
     /// What it offers to others, of the operators' tenant alone.
     pub(crate) offers: Arc<Vec<Offer>>,
     pub(crate) issuers: Table<Name, Arc<Issuer>>,
@@ -185,6 +187,7 @@ impl Tenant {
             bare_names: Table::default(),
             aliases: Table::default(),
             fallbacks: Arc::default(),
+            limits: Arc::default(),
             offers: Arc::default(),
             issuers: Table::default(),
             revocations: Table::default(),

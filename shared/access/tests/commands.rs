@@ -228,6 +228,7 @@ fn on_catalogue(dice: &mut Dice<'_>, tenant: &Name) -> Command {
             to: id,
             teams: dice.teams(),
             groups: Vec::new(),
+            over_budget: dice.below(4) == 0,
         }),
         _ => Command::DeleteFallback { id: rule },
     }

@@ -24,6 +24,7 @@ mod history;
 mod issuer;
 mod ledger;
 mod lifecycle;
+mod limits;
 mod naive;
 mod offers;
 mod policy;

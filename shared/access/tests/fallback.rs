@@ -33,6 +33,7 @@ fn rule(number: u128, to: &str) -> Fallback {
         to: model(to),
         teams: Vec::new(),
         groups: Vec::new(),
+        over_budget: false,
     }
 }
 

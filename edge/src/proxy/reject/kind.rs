@@ -51,7 +51,7 @@ pub(super) fn of(refusal: &Refusal) -> Kind {
             openai_type: "insufficient_quota",
             code: "insufficient_quota",
             anthropic_type: "rate_limit_error",
-            reason: "budget_exhausted",
+            reason: "over_budget",
             message: "The budget for this use is spent.",
         },
         Refusal::UpstreamUnreachable

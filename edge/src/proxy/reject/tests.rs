@@ -146,7 +146,7 @@ fn limits_and_servers() -> Vec<Row> {
         (
             Refusal::BudgetExhausted,
             429,
-            "budget_exhausted",
+            "over_budget",
             "The budget for this use is spent.",
             ["insufficient_quota", "insufficient_quota", "rate_limit_error"],
         ),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Handled, Refusal, account, change, check_tags, check_text, exists, in_use, is_revoked, not_found, request,
+    Handled, Refusal, account, change, check_tags, check_text, exists, in_use, is_revoked, limit, not_found,
+    request,
 };
 use crate::{
     command::Command,
@@ -141,7 +142,9 @@ fn delete_team(tenant: &Tenant, name: Name) -> Handled {
         .grants
         .iter()
         .map(|held| Event::GrantDeleted { id: held.grant.id });
+    let subject = Subject::Team(name.clone());
     Ok(grants
+        .chain(limit::of(tenant, &subject))
         .chain([Event::TeamDeleted { name: name.clone() }])
         .collect())
 }
@@ -172,8 +175,10 @@ fn delete_account(snapshot: &Snapshot, tenant: &Tenant, principal: Principal) ->
         .grants
         .iter()
         .map(|held| Event::GrantDeleted { id: held.grant.id });
+    let subject = Subject::Principal(principal.clone());
     Ok(revoked
         .chain(ungranted)
+        .chain(limit::of(tenant, &subject))
         .chain(request::orphaned(tenant, &principal, "deleted"))
         .chain([Event::AccountDeleted {
             principal: principal.clone(),

@@ -284,7 +284,8 @@ fn told(chosen: Result<Choice<'_>, Unresolved>) -> Answer {
 fn because(reason: Reason) -> Option<Because> {
     match reason {
         Reason::Granted => None,
-        Reason::NoGrant => Some(Because::NotAllowed),
+        // No world has limits: it would differ from the others.
+        Reason::NoGrant | Reason::OverBudget => Some(Because::NotAllowed),
         Reason::DeniedByGrant => Some(Because::Forbidden),
         Reason::ScopeModel | Reason::ScopeAction | Reason::ScopeEnvironment | Reason::ScopeNetwork => {
             Some(Because::Narrowed)

@@ -135,6 +135,7 @@ pub(super) fn fallback(rule: &world::Fallback) -> Fallback {
         to: read(&rule.to),
         teams: all(&rule.teams),
         groups: rule.groups.iter().map(group).collect(),
+        over_budget: false,
     }
 }
 

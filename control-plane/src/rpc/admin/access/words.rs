@@ -48,7 +48,7 @@ pub(super) fn before_a_decision(reason: &str, outcome: Outcome) -> &'static str 
         "route_not_found" | "method_not_allowed" => "There is no such route, or not with that method.",
         "client_gone" => "The client went away before anything was decided.",
         "rate_limited" => "There were too many requests or tokens in too short a time.",
-        "budget_exhausted" => "The budget was spent.",
+        "over_budget" => "The budget was spent.",
         "no_snapshot" => "The edge had no access state yet.",
         "fenced" => "The edge had been cut off for longer than the tenant allows.",
         "position_not_reached" => "The edge did not reach the position that the request waited for.",

@@ -77,6 +77,7 @@ fn furnished() -> Vec<Command> {
         to: model.clone(),
         teams: Vec::new(),
         groups: Vec::new(),
+        over_budget: false,
     });
     let role = Command::CreateRole(Role {
         name: name("mirror"),

@@ -277,6 +277,16 @@ fn on_the_rest(method: &str, things: Things) -> Vec<u8> {
             options: None,
         }
         .encode_to_vec(),
+        "LimitService/Create" | "LimitService/Update" => v1::CreateLimitRequest {
+            limit: Some(v1::Limit {
+                name,
+                budget_micros: 1,
+                per: "day".to_owned(),
+                ..Default::default()
+            }),
+            options: None,
+        }
+        .encode_to_vec(),
         "OfferService/Create" => v1::CreateOfferRequest {
             offer: Some(v1::Offer {
                 all_tenants: true,
