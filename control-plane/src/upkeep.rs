@@ -35,6 +35,8 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+/// So many receipts are kept, those of the newest changes. One of an older change is made anew when it is asked for.
+const RECEIPTS: u32 = 100_000;
 /// How often every credential is looked at.
 const EVERY: Duration = Duration::from_secs(30);
 /// Credentials whose last use is asked for in one query.
@@ -99,6 +101,9 @@ impl Upkeep {
             }
         }
         self.sweep(now).await;
+        if let Err(error) = self.store.trim_receipts(RECEIPTS).await {
+            tracing::warn!(%error, "old receipts could not be forgotten; it is tried again");
+        }
     }
 
     /// When each was last used, where the policy asks. Where that cannot be found out, nothing counts as unused.

@@ -104,3 +104,46 @@ impl Deref for Loaded {
         self.guard.as_deref().unwrap_or(&EMPTY)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::sync::tests_log;
+
+    #[test]
+    fn writers_that_race_take_no_reader_back_and_what_is_told_is_there() {
+        let mut state = Snapshot::default();
+        let mut states = Vec::new();
+        for event in tests_log(400) {
+            state.fold(&event).expect("folds");
+            states.push(Arc::new(state.clone()));
+        }
+        let end = state.position();
+        let current = Current::default();
+        thread::scope(|threads| {
+            for first in 0..2 {
+                let (current, states) = (&current, &states);
+                threads.spawn(move || {
+                    for state in states.iter().skip(first).step_by(2) {
+                        current.store(state.clone());
+                    }
+                });
+            }
+            for _ in 0..3 {
+                threads.spawn(|| {
+                    let mut before = Position::ZERO;
+                    while before < end {
+                        let told = current.position().unwrap_or_default();
+                        let loaded = current.load().map_or(Position::ZERO, |state| state.position());
+                        assert!(loaded >= told, "{told} was told, {loaded} is there");
+                        assert!(loaded >= before, "{loaded} after {before}");
+                        before = loaded;
+                    }
+                });
+            }
+        });
+        assert_eq!(current.position(), Some(end));
+    }
+}

@@ -9,8 +9,13 @@ use std::sync::{
 
 use futures::StreamExt as _;
 use prost::Message as _;
+use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
-use turnpike_proto::sync::v1::Signed;
+use turnpike_access::log::Recorded;
+use turnpike_proto::sync::{
+    self,
+    v1::{Batch, Signed, signed::Kind},
+};
 use turnpike_runtime::{
     bus::{
         Bus as _,
@@ -79,7 +84,15 @@ fn harm(own: &SigningKey, kept: &[Signed], signed: &Signed) -> Vec<Vec<u8>> {
     let mut posing = forged.clone();
     posing.key_id.clone_from(&signed.key_id);
     let whole = signed.encode_to_vec();
-    vec![
+    let mut harm = Vec::new();
+    if let Some(next) = next(signed) {
+        // What only a signature tells from the truth: it follows the log as well as what the control plane commits next.
+        let mut posing = own.sign(Kind::Batch, next);
+        harm.push(posing.encode_to_vec());
+        posing.key_id.clone_from(&signed.key_id);
+        harm.push(posing.encode_to_vec());
+    }
+    harm.extend([
         whole.clone(),
         kept[any(kept.len())].encode_to_vec(),
         kept[0].encode_to_vec(),
@@ -91,7 +104,26 @@ fn harm(own: &SigningKey, kept: &[Signed], signed: &Signed) -> Vec<Vec<u8>> {
         whole[..any(whole.len())].to_vec(),
         random::bytes::<64>().to_vec(),
         Vec::new(),
-    ]
+    ]);
+    harm
+}
+
+/// An event of the intruder's that follows the last one of a batch, in its chain.
+fn next(signed: &Signed) -> Option<Vec<u8>> {
+    let batch = Batch::decode(signed.body.as_slice())
+        .ok()
+        .filter(|_| signed.kind == 1)?;
+    let last = sync::read_batch(batch).ok()?.pop()?;
+    let mut origin = last.origin.clone();
+    origin.actor = Arc::from("user:mallory");
+    let event = Recorded::after(
+        last.head(),
+        origin,
+        last.kind.clone(),
+        last.version,
+        last.payload.clone(),
+    );
+    Some(sync::batch([&event]).encode_to_vec())
 }
 
 async fn position(operations: std::net::SocketAddr) -> f64 {
@@ -107,12 +139,16 @@ async fn position(operations: std::net::SocketAddr) -> f64 {
     line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-/// Looks at an edge's position until `done`: it never steps back.
-async fn never_steps_back(operations: std::net::SocketAddr, done: Arc<AtomicBool>) {
+/// Looks at an edge's position until `done`: it never steps back, and never goes where nothing is committed.
+async fn stays_on_the_log(operations: std::net::SocketAddr, database: String, done: Arc<AtomicBool>) {
+    let mut database = PgConnection::connect(&database).await.unwrap();
     let mut before = 0.0;
     while !done.load(SeqCst) {
         let now = position(operations).await;
         assert!(now >= before, "{now} after {before}");
+        let committed = sqlx::query_scalar("SELECT position FROM turnpike.head");
+        let committed: i64 = committed.fetch_one(&mut database).await.unwrap();
+        assert!(now <= committed as f64, "{now} where the log ends at {committed}");
         before = now;
     }
 }
@@ -129,7 +165,11 @@ async fn whoever_has_taken_nats_over_can_change_nothing_at_any_edge() {
             .run(format!("nats://{}", production.to_nats.address)),
     );
     for edge in &production.edges {
-        beside.spawn(never_steps_back(edge.operations, watched.clone()));
+        beside.spawn(stays_on_the_log(
+            edge.operations,
+            production.database.url.clone(),
+            watched.clone(),
+        ));
     }
     for change in 0..CHANGES {
         if change == CHANGES / 2 {

@@ -40,6 +40,7 @@ mod review;
 mod secrets;
 mod stories;
 mod story;
+mod strain;
 mod strict;
 mod tenants;
 mod tokens;

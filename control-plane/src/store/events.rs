@@ -109,6 +109,9 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// The receipt that was kept of a position.
     async fn receipt(&self, position: Position) -> Result<Option<StoredReceipt>, StoreError>;
+
+    /// Forgets receipts but for so many of the highest positions.
+    async fn trim_receipts(&self, keep: u32) -> Result<(), StoreError>;
 }
 
 /// Where a change stood at the edges, as text that others can read.

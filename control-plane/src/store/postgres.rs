@@ -165,4 +165,8 @@ impl EventStore for Postgres {
     async fn receipt(&self, position: Position) -> Result<Option<StoredReceipt>, StoreError> {
         within(receipts::load(&self.pool, position)).await
     }
+
+    async fn trim_receipts(&self, keep: u32) -> Result<(), StoreError> {
+        within(receipts::trim(&self.pool, keep)).await
+    }
 }

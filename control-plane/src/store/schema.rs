@@ -28,7 +28,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("token_keys", "SELECT, INSERT, DELETE"),
     ("edges", "SELECT, INSERT, UPDATE, DELETE"),
     ("held_keys", "SELECT, INSERT, DELETE"),
-    ("receipts", "SELECT, INSERT, UPDATE"),
+    ("receipts", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
     ("audit_checkpoints", "SELECT, INSERT"),

@@ -182,4 +182,8 @@ impl EventStore for Sqlite {
     async fn receipt(&self, position: Position) -> Result<Option<StoredReceipt>, StoreError> {
         receipts::load(&self.readers, position).await
     }
+
+    async fn trim_receipts(&self, keep: u32) -> Result<(), StoreError> {
+        receipts::trim(&self.writer, keep).await
+    }
 }

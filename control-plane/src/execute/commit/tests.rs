@@ -128,6 +128,10 @@ impl EventStore for Losing {
     async fn receipt(&self, position: Position) -> Result<Option<StoredReceipt>, StoreError> {
         self.inner.receipt(position).await
     }
+
+    async fn trim_receipts(&self, keep: u32) -> Result<(), StoreError> {
+        self.inner.trim_receipts(keep).await
+    }
 }
 
 fn losing(core: &Core, carried_out: bool) -> Losing {

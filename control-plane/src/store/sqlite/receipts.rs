@@ -24,3 +24,10 @@ pub(super) async fn load(pool: &SqlitePool, position: Position) -> Result<Option
         .await?;
     Ok(found.map(|text| StoredReceipt { position, text }))
 }
+
+pub(super) async fn trim(pool: &SqlitePool, keep: u32) -> Result<(), StoreError> {
+    let statement = "DELETE FROM receipts WHERE position <=
+        (SELECT position FROM receipts ORDER BY position DESC LIMIT 1 OFFSET $1)";
+    sqlx::query(statement).bind(i64::from(keep)).execute(pool).await?;
+    Ok(())
+}
