@@ -4,19 +4,26 @@
 //! forgets nor repeats: which anomaly was told is in the database. An anomaly that goes on is one alert, which is resolved when
 //! it was over for some time; then it is told again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use turnpike_access::{
     alert::{Alert, HeldAlert, rules::Rule},
     command::Command,
-    id::{Name, Timestamp},
+    id::{Id, Name, Timestamp},
+    snapshot::Tenant,
 };
 use turnpike_runtime::{clock, random};
 
 use crate::{
-    edges::{EdgeState, Edges},
+    edges::Edges,
     execute::{Authority, ExecuteError, Executor},
     store::{
         AuditStore, StoreError,
@@ -24,28 +31,37 @@ use crate::{
     },
 };
 
+mod credentials;
+mod edges;
+mod expression;
+mod first_use;
+mod look;
+mod own;
 mod refusals;
+mod rehearse;
 mod spikes;
+mod suspend;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use expression::Expression;
+pub(crate) use look::Looked;
+pub(crate) use rehearse::{Rehearsed, rehearse};
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(10);
 /// An anomaly that was not there for so long is over, in seconds.
 const OVER_AFTER: i64 = 3600;
-/// The same of edges, which are there or not.
-const EDGE_OVER_AFTER: i64 = 60;
 /// So long one control plane has to tell what it found, in seconds; then another may.
 const LEASE: i64 = 60;
-/// An edge that was not heard of for so long is offline, in seconds; a restart takes less.
-const OFFLINE_AFTER: i64 = 60;
-/// An edge that was not heard of for so long is gone for good, in seconds.
-const GONE_AFTER: i64 = 7 * 86_400;
 /// The kind of alerts about edges.
 const EDGE_OFFLINE: &str = "edge_offline";
 const EDGE_HALTED: &str = "edge_halted";
+const EDGE_BEHIND: &str = "edge_behind";
 /// What the log says of an alert whose cause has ended.
 const OVER: &str = "it is over";
+/// How often every credential is looked at, in microseconds.
+const CREDENTIALS_EVERY: i64 = 600 * 1_000_000;
 /// Who it is, in the log of this process.
 const SELF: &str = "anomalies";
 
@@ -56,27 +72,33 @@ pub(crate) struct Anomalies {
     pub(crate) edges: Edges,
     /// Of this process, among the control planes.
     pub(crate) holder: String,
+    /// When the credentials were last looked at, in microseconds.
+    pub(crate) credentials_looked_at: AtomicI64,
 }
 
 /// One that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Anomaly {
-    kind: &'static str,
+pub(crate) struct Anomaly {
+    pub(crate) kind: Arc<str>,
     /// Whom it is about: with the kind it says which anomaly it is.
-    subject: String,
-    summary: String,
+    pub(crate) subject: String,
+    pub(crate) summary: String,
     /// How often it has happened.
-    count: Option<i64>,
+    pub(crate) count: Option<i64>,
     /// Some of the audit's records that it was found by.
     audit: Vec<String>,
     evidence: Vec<(&'static str, String)>,
+    /// The credential that it was done with.
+    credential: Option<Id>,
+    /// That one is suspended.
+    suspend: bool,
     /// It is over when it was not there for so long, in seconds.
     over_after: i64,
 }
 
 impl Anomaly {
     fn key(&self) -> String {
-        key(self.kind, &self.subject)
+        key(&self.kind, &self.subject)
     }
 }
 
@@ -119,25 +141,30 @@ impl Anomalies {
     /// Looks at every tenant once.
     async fn pass(&self, now: Timestamp) {
         let snapshot = self.executor.snapshot();
+        let also_credentials = self.is_time_for_credentials(now);
         for tenant in snapshot.tenants() {
-            let rules = &tenant.settings().alerts;
+            let own = tenant
+                .alerts()
+                .rules
+                .keys()
+                .map(|name| Arc::from(own::kind(name)));
+            let usual = Rule::ALL.iter().map(|rule| Arc::from(rule.as_str()));
+            let deleted = gone(tenant);
+            let kinds: Vec<Arc<str>> = usual.chain(own).chain(deleted).collect();
             // First what is over: it may have begun again since.
-            self.close(tenant.name(), &Rule::ALL.map(Rule::as_str), now).await;
-            for rule in Rule::ALL {
-                let Some(limits) = rules.of(rule) else { continue };
-                let found = match rule {
-                    Rule::UsageSpike => spikes::find(&*self.audit, tenant.name(), limits, now).await,
-                    _ => refusals::find(&*self.audit, tenant.name(), rule, limits, now).await,
-                };
+            self.close(tenant.name(), &kinds, now).await;
+            for looked in look::all_of(tenant) {
+                if looked.is_of_state() && !also_credentials {
+                    continue;
+                }
+                let found = look::find(&*self.audit, &snapshot, tenant, looked, now).await;
                 self.tell_all(tenant.name(), found, now).await;
             }
         }
-        self.close(&Name::platform(), &[EDGE_OFFLINE, EDGE_HALTED], now)
-            .await;
+        let about_edges = [EDGE_OFFLINE, EDGE_HALTED, EDGE_BEHIND].map(Arc::from);
+        self.close(&Name::platform(), &about_edges, now).await;
         let edges = self.edges.list().await.map(|edges| {
-            let told = edges
-                .iter()
-                .filter_map(|edge| about(&edge.report.name, edge.state, edge.report.last_seen, now));
+            let told = edges.iter().filter_map(|edge| edges::about(&snapshot, edge, now));
             told.collect()
         });
         self.tell_all(&Name::platform(), edges, now).await;
@@ -146,13 +173,24 @@ impl Anomalies {
         }
     }
 
+    /// There may be a million credentials, and they age slowly.
+    fn is_time_for_credentials(&self, now: Timestamp) -> bool {
+        let last = self.credentials_looked_at.load(Ordering::Relaxed);
+        let due = now.as_micros().saturating_sub(last) >= CREDENTIALS_EVERY;
+        if due {
+            self.credentials_looked_at
+                .store(now.as_micros(), Ordering::Relaxed);
+        }
+        due
+    }
+
     async fn tell_all(&self, tenant: &Name, found: Result<Vec<Anomaly>, StoreError>, now: Timestamp) {
         match found {
             Ok(found) => {
                 for anomaly in found {
-                    let kind = anomaly.kind;
+                    let kind = anomaly.kind.clone();
                     if let Err(error) = self.tell(tenant, anomaly, now).await {
-                        tracing::warn!(%tenant, kind, %error, "an alert could not be raised; it is tried again");
+                        tracing::warn!(%tenant, %kind, %error, "an alert could not be raised; it is tried again");
                     }
                 }
             }
@@ -163,18 +201,18 @@ impl Anomalies {
     }
 
     /// Resolves the open alerts of some kinds whose anomalies are over.
-    async fn close(&self, tenant: &Name, kinds: &[&str], now: Timestamp) {
+    async fn close(&self, tenant: &Name, kinds: &[Arc<str>], now: Timestamp) {
         if let Err(error) = self.try_close(tenant, kinds, now).await {
             tracing::warn!(%tenant, %error, "alerts that are over could not be resolved; it is tried again");
         }
     }
 
-    async fn try_close(&self, tenant: &Name, kinds: &[&str], now: Timestamp) -> Result<(), NotTold> {
+    async fn try_close(&self, tenant: &Name, kinds: &[Arc<str>], now: Timestamp) -> Result<(), NotTold> {
         let snapshot = self.executor.snapshot();
         let Some(held) = snapshot.tenant(tenant.as_str()) else {
             return Ok(());
         };
-        let found_here = |one: &&HeldAlert| kinds.contains(&one.kind.as_ref()) && one.subject.is_some();
+        let found_here = |one: &&HeldAlert| kinds.contains(&one.kind) && one.subject.is_some();
         let open: Vec<&HeldAlert> = held.alerts().open.iter().filter(found_here).collect();
         if open.is_empty() {
             return Ok(());
@@ -193,7 +231,7 @@ impl Anomalies {
                 count,
                 reason: Arc::from(OVER),
             };
-            match self.execute(tenant, command).await {
+            match self.execute(tenant, vec![command]).await {
                 // Another control plane, or somebody, was first.
                 Err(ExecuteError::Refused(_)) => {}
                 done => done?,
@@ -202,12 +240,12 @@ impl Anomalies {
         Ok(())
     }
 
-    async fn execute(&self, tenant: &Name, command: Command) -> Result<(), ExecuteError> {
+    async fn execute(&self, tenant: &Name, commands: Vec<Command>) -> Result<(), ExecuteError> {
         let correlation = Arc::from(random::id().as_str());
         let authority = Authority::System(SELF);
         let done = self
             .executor
-            .execute(authority, tenant.clone(), correlation, vec![command]);
+            .execute(authority, tenant.clone(), correlation, commands);
         done.await.map(drop)
     }
 
@@ -225,7 +263,8 @@ impl Anomalies {
         if !self.audit.claim(claim).await? {
             return Ok(());
         }
-        match self.execute(tenant, Command::RaiseAlert(alert(anomaly))).await {
+        let raised = self.raise(tenant, anomaly, now).await;
+        match raised {
             // Its tenant was deleted meanwhile.
             Err(ExecuteError::Refused(refusal)) => {
                 tracing::warn!(%tenant, %refusal, "an alert could not be raised")
@@ -234,6 +273,46 @@ impl Anomalies {
         }
         Ok(self.audit.told(claim).await?)
     }
+
+    /// With what the rule wants done about it, in one change.
+    async fn raise(&self, tenant: &Name, anomaly: Anomaly, now: Timestamp) -> Result<(), ExecuteError> {
+        let suspended = anomaly.credential.filter(|_| anomaly.suspend);
+        let snapshot = self.executor.snapshot();
+        let mut alert = alert(anomaly);
+        // What the audit names may have been deleted since; it is told of all the same.
+        let is_there = |id: &Id| {
+            snapshot
+                .credential(*id)
+                .is_some_and(|held| held.tenant == *tenant)
+        };
+        alert.credential = alert.credential.filter(is_there);
+        let Some(id) = suspended else {
+            return self.execute(tenant, vec![Command::RaiseAlert(alert)]).await;
+        };
+        let command = match suspend::command(&snapshot, tenant, id, &alert, now) {
+            Ok(command) => command,
+            Err(spared) => {
+                alert.evidence.insert("not_suspended".into(), spared.into());
+                return self.execute(tenant, vec![Command::RaiseAlert(alert)]).await;
+            }
+        };
+        let alone = alert.clone();
+        alert.evidence.insert("suspended".into(), id.as_str().into());
+        match self
+            .execute(tenant, vec![Command::RaiseAlert(alert), command])
+            .await
+        {
+            // It was revoked or deleted meanwhile; that is to be told all the same.
+            Err(ExecuteError::Refused(_)) => self.execute(tenant, vec![Command::RaiseAlert(alone)]).await,
+            done => done,
+        }
+    }
+}
+
+/// The kinds of the open alerts of rules that a tenant has deleted.
+fn gone(tenant: &Tenant) -> Vec<Arc<str>> {
+    let open = tenant.alerts().open.iter().map(|held| held.kind.clone());
+    open.filter(|kind| kind.starts_with(own::KIND)).collect()
 }
 
 fn alert(anomaly: Anomaly) -> Alert {
@@ -244,6 +323,8 @@ fn alert(anomaly: Anomaly) -> Alert {
         count,
         audit,
         evidence,
+        credential,
+        suspend: _,
         over_after: _,
     } = anomaly;
     let subject: Arc<str> = Arc::from(plain(&subject));
@@ -253,9 +334,9 @@ fn alert(anomaly: Anomaly) -> Alert {
         .chain([(Arc::from("subject"), subject.clone())]);
     Alert {
         id: random::id(),
-        kind: Arc::from(kind),
+        kind,
         subject: Some(subject),
-        credential: None,
+        credential,
         summary: Arc::from(plain(&summary)),
         count: count.and_then(|count| u64::try_from(count).ok()),
         audit: audit.into_iter().map(Arc::from).collect(),
@@ -266,28 +347,4 @@ fn alert(anomaly: Anomaly) -> Alert {
 /// What strangers wrote, without what terminals obey.
 fn plain(text: &str) -> String {
     text.chars().filter(|one| !one.is_control()).take(300).collect()
-}
-
-fn about(name: &str, state: EdgeState, last_seen: Timestamp, now: Timestamp) -> Option<Anomaly> {
-    let offline = last_seen.plus_seconds(OFFLINE_AFTER) < now && last_seen.plus_seconds(GONE_AFTER) > now;
-    let (kind, what) = match state {
-        EdgeState::Silent if offline => (
-            EDGE_OFFLINE,
-            "was not heard of for a minute; it may still be serving",
-        ),
-        EdgeState::Halted => (
-            EDGE_HALTED,
-            "stands still before an event that it can't interpret, and serves by what it has",
-        ),
-        _ => return None,
-    };
-    Some(Anomaly {
-        kind,
-        subject: name.to_owned(),
-        summary: format!("The edge {name} {what}."),
-        count: None,
-        audit: Vec::new(),
-        evidence: vec![("last_seen_us", last_seen.as_micros().to_string())],
-        over_after: EDGE_OVER_AFTER,
-    })
 }

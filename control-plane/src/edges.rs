@@ -16,7 +16,7 @@ use turnpike_runtime::clock;
 mod halted;
 mod roster;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use roster::Roster;
 pub use roster::{EdgeState, EdgeStatus};

@@ -20,7 +20,7 @@ mod sqlite;
 mod watch;
 
 pub use audit::{Activity, AuditFilter, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord};
-pub use audit::{anomaly, proof, usage};
+pub use audit::{anomaly, proof, sights, usage};
 pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};
 pub use watch::Watch;

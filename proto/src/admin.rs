@@ -32,7 +32,7 @@ mod usage;
 
 pub use access::{AccessQuestion, AskedResource, WhatQuestion, WhoQuestion};
 pub use account::{AccountChange, NewAccount};
-pub use alert::{AlertChange, AlertSilence, ListAlerts, NewDestination};
+pub use alert::{AlertChange, AlertSilence, ListAlerts, NewDestination, NewOwnRule, RuleTest};
 pub use audit::{AuditQuery, record_bytes};
 pub use catalogue::{ModelChange, NewFallback, NewModel, SetAlias};
 pub use credential::{

@@ -129,3 +129,59 @@ async fn dealt_with(dev: &Dev) {
     let again = dev.admin.run(&["alert", "ack", id]).await;
     assert_eq!(again.status, 1, "{again:?}");
 }
+
+#[tokio::test]
+async fn a_rule_of_ones_own_is_checked_tried_on_the_past_and_raises_and_shadow_use_is_shown() {
+    let dev = Dev::start().await;
+    let bad = ["alert", "rule", "create", "busy", "--when", "request > 3"];
+    let refused = dev.admin.run(&bad).await;
+    assert_eq!(refused.status, 1, "{refused:?}");
+    assert!(refused.complaint.contains("known are subject"), "{refused:?}");
+    let key = dev.application("busy").await;
+    dev.admin
+        .words(&format!(
+            "grant create --to {} --role developer --model fake-openai/gpt-* --wait",
+            key.owner
+        ))
+        .await;
+    let caller = dev.caller(&key);
+    let mut requests = Vec::new();
+    for _ in 0..5 {
+        let answer = caller.chat("fake-openai/gpt-4o").await;
+        assert_eq!(answer.status, 200);
+        requests.push(answer.request_id().to_owned());
+    }
+    dev.audited_all(requests.iter().map(String::as_str)).await;
+    let tried = "alert rule test --when 'requests >= 5' --by credential --since 1h";
+    let would = eventually("an alert that would have been", async || {
+        let would = dev.admin.words(tried).await;
+        match would.as_array().is_some_and(|all| !all.is_empty()) {
+            true => Ok(would),
+            false => Err(would),
+        }
+    })
+    .await;
+    assert_eq!(would[0]["subject"], key.id.as_str(), "{would}");
+    let create = "alert rule create busy --when 'requests >= 5' --by credential --suspend";
+    dev.admin.words(create).await;
+    let alerts = eventually("an alert", async || match raised(&dev).await {
+        alerts if alerts.is_empty() => Err(alerts),
+        alerts => Ok(alerts),
+    })
+    .await;
+    assert_eq!(alerts, [("rule.busy".to_owned(), key.id.clone())]);
+    let suspended = dev.admin.json(&["credential", "get", &key.id]).await;
+    assert_eq!(suspended["status"], "suspended", "{suspended}");
+    let shadow = dev.admin.words("usage shadow --since 1h").await;
+    let shadow = shadow.as_array().unwrap();
+    let model = shadow
+        .iter()
+        .find(|one| one["what"] == "ungranted_model")
+        .unwrap();
+    assert_eq!(
+        (&model["value"], &model["requests"]),
+        (&"fake-openai/gpt-4o".into(), &5.into())
+    );
+    let plot = dev.admin.words("usage plot --each day --by model").await;
+    assert!(plot[0]["bar"].as_str().unwrap().starts_with('█'), "{plot}");
+}

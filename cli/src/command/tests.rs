@@ -49,7 +49,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "export",
             "edge list delete wait receipt",
             "audit list tail export verify prove",
-            "usage report top rebuild",
+            "usage report top plot shadow rebuild",
             "alert list get ack silence resolve test destination delivery rule",
             "log list verify",
             "access who what request requests approve refuse withdraw",

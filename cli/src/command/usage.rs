@@ -1,5 +1,8 @@
 //! `turnpike usage`.
 
+mod plot;
+mod shadow;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde_norway::{Mapping, Value};
 use turnpike_proto::admin::v1::{
@@ -29,6 +32,24 @@ pub(super) enum Command {
         /// The greatest in what
         #[arg(long, value_enum, default_value_t = Order::Cost)]
         order: Order,
+    },
+    /// The same over time as bars, for a terminal
+    Plot {
+        #[command(flatten)]
+        asked: Asked,
+        /// Of what
+        #[arg(long, value_enum, default_value_t = Order::Requests)]
+        of: Order,
+        /// A bar for each
+        #[arg(long, value_parser = ["minute", "hour", "day"], default_value = "day")]
+        each: String,
+    },
+    /// Use that nobody may know of: keys that came from a network or by a client for the first time, models that no grant names,
+    /// keys that came from many networks and clients
+    Shadow {
+        /// From this time on, or so long ago
+        #[arg(long, value_name = "WHEN", value_parser = Moment::parse, default_value = "7d")]
+        since: Moment,
     },
     /// Count all tenants' usage anew, out of the audit. For operators
     Rebuild,
@@ -62,7 +83,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Cost => "cost",
             Self::Tokens => "tokens",
@@ -82,6 +103,8 @@ impl Command {
                 }
                 asked.request(order.word(), 10)
             }
+            Self::Plot { asked, of, each } => return plot::plot(session, asked, of, each).await,
+            Self::Shadow { since } => return shadow::list(session, since).await,
             Self::Rebuild => {
                 client.rebuild(RebuildUsageRequest {}).await?;
                 return Ok(Outcome::Done);

@@ -31,10 +31,15 @@ pub(super) async fn find(
             "was presented and refused",
         ),
         Rule::Refusals => (RefusedBy::Principal, "", "asked for what it may not"),
-        Rule::UsageSpike => return Ok(Vec::new()),
+        Rule::CredentialStuffing => (
+            RefusedBy::Tenant,
+            "All over the tenant ",
+            "keys or tokens were refused",
+        ),
+        _ => return Ok(Vec::new()),
     };
     let since = now.plus_seconds(-i64::from(limits.window_seconds));
-    let found = store.refused(tenant, by, since, limits.threshold).await?;
+    let found = store.refused(tenant, by, since, now, limits.threshold).await?;
     let told = |refused: Refused| {
         let Refused {
             subject,
@@ -44,8 +49,12 @@ pub(super) async fn find(
             requests,
             records,
         } = refused;
+        let subject = match subject.is_empty() {
+            true => "unknown keys".to_owned(),
+            false => subject,
+        };
         Anomaly {
-            kind: rule.as_str(),
+            kind: rule.as_str().into(),
             summary: format!(
                 "{who}{subject} {what}, {count} times within {} seconds.",
                 limits.window_seconds
@@ -53,6 +62,8 @@ pub(super) async fn find(
             subject,
             count: Some(count),
             audit: records.into_iter().collect(),
+            credential: None,
+            suspend: false,
             over_after: OVER_AFTER,
             evidence: vec![
                 ("count", count.to_string()),

@@ -46,7 +46,7 @@ pub(super) async fn find(
         let most = query(
             vec![Dimension::Of(Part::Principal)],
             hour,
-            hour + HOUR,
+            (hour + HOUR).min(seconds + 60),
             Some(order),
         );
         for row in store.usage(tenant, &most).await?.rows {
@@ -97,10 +97,12 @@ async fn one(
             continue;
         };
         return Ok(Some(Anomaly {
-            kind: Rule::UsageSpike.as_str(),
+            kind: Rule::UsageSpike.as_str().into(),
             subject: principal.to_owned(),
             count: None,
             audit: newest(store, tenant, principal, hour).await?,
+            credential: None,
+            suspend: false,
             over_after: OVER_AFTER,
             summary: format!(
                 "{principal} used {amount} {name} in this hour; {usual} are the most at that time of the day."

@@ -14,9 +14,14 @@ use turnpike_access::{
 
 use super::*;
 use crate::{
+    edges::{EdgeState, EdgeStatus},
     fixture::Core,
     store::{self, contract::records::record},
 };
+
+mod own_rules;
+mod quality;
+mod world;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -52,6 +57,8 @@ impl Bed {
             audit: self.audit.clone(),
             edges: Edges::new(self.core.store.clone()),
             holder: holder.to_owned(),
+            // The credentials of fixtures are as old as time.
+            credentials_looked_at: i64::MAX.into(),
         }
     }
 
@@ -225,6 +232,7 @@ async fn a_tenants_rules_are_its_own() {
         off,
         threshold: Some(threshold),
         window_seconds: None,
+        suspend: false,
     };
     bed.choose(AlertRules(
         [(Rule::FailedAuthentications, choice(true, 5))].into(),
@@ -241,14 +249,23 @@ async fn a_tenants_rules_are_its_own() {
 }
 
 #[test]
-fn an_edge_that_is_not_heard_of_or_stands_still_is_told_and_one_that_took_leave_is_not() {
-    let kind = |state, seen: i64| about("eu-1", state, at(NOW - seen), at(NOW)).map(|anomaly| anomaly.kind);
-    assert_eq!(kind(EdgeState::Silent, 59), None);
-    assert_eq!(kind(EdgeState::Silent, 61), Some(EDGE_OFFLINE));
-    assert_eq!(kind(EdgeState::Silent, 8 * DAY), None, "it is gone for good");
-    assert_eq!(kind(EdgeState::Halted, 1), Some(EDGE_HALTED));
+fn an_edge_that_is_not_heard_of_stands_still_or_is_behind_is_told_and_one_that_took_leave_is_not() {
+    let snapshot = turnpike_access::snapshot::Snapshot::default();
+    let kind = |state, seen: i64, certain: i64| {
+        let mut report = crate::edges::tests::report("eu-1", 3);
+        report.last_seen = at(NOW - seen);
+        report.certain = Some(at(NOW - certain));
+        let edge = EdgeStatus { report, state };
+        edges::about(&snapshot, &edge, at(NOW)).map(|anomaly| anomaly.kind.to_string())
+    };
+    let told = |kind: &str| Some(kind.to_owned());
+    assert_eq!(kind(EdgeState::Silent, 59, 1), None);
+    assert_eq!(kind(EdgeState::Silent, 61, 1), told(EDGE_OFFLINE));
+    assert_eq!(kind(EdgeState::Silent, 8 * DAY, 1), None, "it is gone for good");
+    assert_eq!(kind(EdgeState::Halted, 1, 1), told(EDGE_HALTED));
+    assert_eq!(kind(EdgeState::Live, 1, 61), told(EDGE_BEHIND));
     assert_eq!(
-        (kind(EdgeState::Departed, 100), kind(EdgeState::Live, 1)),
+        (kind(EdgeState::Departed, 100, 100), kind(EdgeState::Live, 1, 59)),
         (None, None)
     );
 }

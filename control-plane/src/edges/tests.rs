@@ -13,7 +13,7 @@ use crate::{fixture::Core, store::EdgeReport};
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) fn report(name: &str, position: u64) -> EdgeReport {
+pub(crate) fn report(name: &str, position: u64) -> EdgeReport {
     EdgeReport {
         name: name.to_owned(),
         region: "eu".to_owned(),

@@ -151,6 +151,7 @@ impl Services {
             audit: self.audit.clone(),
             edges: self.edges.clone(),
             holder: random::id().to_string(),
+            credentials_looked_at: Default::default(),
         };
         parts.serving.spawn_essential("anomalies", anomalies.run(stop()));
         let limits = Limits {

@@ -12,6 +12,7 @@ use super::StoreError;
 
 use anomaly::{Claim, Noted, Refused, RefusedBy};
 use proof::{ChainedRecord, KnownEpoch};
+use sights::{Sight, Spread};
 use usage::{UsageQuery, UsageReport};
 
 pub use credential_use::{Activity, LastUse};
@@ -23,6 +24,7 @@ pub(super) mod decode;
 pub mod proof;
 pub(super) mod rollup;
 pub(super) mod select;
+pub mod sights;
 pub mod usage;
 pub(super) mod watermark;
 
@@ -91,14 +93,29 @@ pub trait AuditStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Checkpoint>, StoreError>;
 
-    /// Which subjects of a tenant were refused at least so often since a moment; the hundred with the most, those first.
+    /// Which subjects of a tenant were refused at least so often in a span; the hundred with the most, those first.
     async fn refused(
         &self,
         tenant: &Name,
         by: RefusedBy,
         since: Timestamp,
+        until: Timestamp,
         least: u32,
     ) -> Result<Vec<Refused>, StoreError>;
+
+    /// What principals saw for the first time in a span, those of them that were known before a moment.
+    async fn unexpected(
+        &self,
+        tenant: &Name,
+        since: Timestamp,
+        until: Timestamp,
+        known_before: Timestamp,
+    ) -> Result<Vec<Sight>, StoreError>;
+
+    /// Networks and clients that a tenant's credentials came from for the first time since a moment, and credentials that came
+    /// from many of both, ever.
+    async fn shadows(&self, tenant: &Name, since: Timestamp)
+    -> Result<(Vec<Sight>, Vec<Spread>), StoreError>;
 
     /// Notes that an anomaly is there. `true`: it was not told, nobody else is about to tell it, and whoever asks is the one
     /// to tell it, before the lease is over.

@@ -24,6 +24,7 @@ mod proof;
 mod receipts;
 pub(crate) mod records;
 mod schema;
+mod sights;
 mod snapshots;
 mod usage;
 mod watching;

@@ -36,6 +36,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("credential_use", "SELECT, INSERT, UPDATE"),
     ("usage", "SELECT, INSERT, UPDATE, DELETE"),
     ("anomalies", "SELECT, INSERT, UPDATE, DELETE"),
+    ("sights", "SELECT, INSERT"),
     ("outbox", "SELECT, INSERT, UPDATE"),
     ("deliveries", "SELECT, INSERT, UPDATE, DELETE"),
 ];

@@ -33,6 +33,7 @@ mod log;
 mod outbox;
 mod proof;
 mod receipts;
+mod sights;
 mod snapshot;
 mod token_keys;
 

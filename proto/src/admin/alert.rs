@@ -1,6 +1,7 @@
 //! Alerts, as the log has them, and what became of them.
 
 mod destination;
+mod rule;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::{
 };
 
 pub use destination::NewDestination;
+pub use rule::{NewOwnRule, RuleTest};
 
 /// Which alerts to list.
 #[derive(Debug, Clone, PartialEq, Eq)]

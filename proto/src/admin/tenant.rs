@@ -108,11 +108,13 @@ fn rules(rules: BTreeMap<String, v1::AlertRule>) -> Result<AlertRules, Conversio
             off,
             threshold,
             window_seconds,
+            suspend,
         } = rule;
         let choice = RuleChoice {
             off,
             threshold,
             window_seconds,
+            suspend,
         };
         Ok((parse("alert_rules", &name)?, choice))
     };
@@ -125,11 +127,13 @@ fn shown(rules: &AlertRules) -> BTreeMap<String, v1::AlertRule> {
             off,
             threshold,
             window_seconds,
+            suspend,
         } = *choice;
         let rule = v1::AlertRule {
             off,
             threshold,
             window_seconds,
+            suspend,
         };
         (name.to_string(), rule)
     };

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Id, Name, Timestamp};
 
 use destination::Destination;
+use own::OwnRule;
 
 pub mod destination;
+pub mod own;
 pub mod rules;
 pub mod spike;
 
@@ -95,6 +97,9 @@ pub struct Alerts {
     /// Where they go, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub destinations: BTreeMap<Name, Destination>,
+    /// Rules of its own, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<Name, OwnRule>,
 }
 
 impl Alerts {
@@ -104,8 +109,9 @@ impl Alerts {
             open,
             silences,
             destinations,
+            rules,
         } = self;
-        open.is_empty() && silences.is_empty() && destinations.is_empty()
+        open.is_empty() && silences.is_empty() && destinations.is_empty() && rules.is_empty()
     }
 
     /// An open alert by its id.

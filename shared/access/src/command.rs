@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::{
-    alert::{Alert, destination::Destination},
+    alert::{Alert, destination::Destination, own::OwnRule},
     credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
     grant::Grant,
@@ -118,6 +118,10 @@ pub enum Command {
         name: Name,
         destination: Box<Destination>,
     },
+    /// A rule of the tenant's own becomes this.
+    SetAlertRule { name: Name, rule: OwnRule },
+    /// The end of a rule of the tenant's own.
+    DeleteAlertRule { name: Name },
     /// Alerts no longer go there.
     DeleteAlertDestination { name: Name },
     /// An alert is over, or was dealt with.
@@ -325,6 +329,9 @@ impl Command {
             | Self::AcknowledgeAlert { id, .. }
             | Self::SilenceAlert { id, .. }
             | Self::ResolveAlert { id, .. } => ("alert", id.to_string()),
+            Self::SetAlertRule { name, .. } | Self::DeleteAlertRule { name } => {
+                ("alert-rule", name.to_string())
+            }
             Self::SetAlertDestination { name, .. } | Self::DeleteAlertDestination { name } => {
                 ("alert-destination", name.to_string())
             }

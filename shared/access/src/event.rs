@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    alert::{Alert, destination::Destination},
+    alert::{Alert, destination::Destination, own::OwnRule},
     credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
     grant::Grant,
@@ -129,6 +129,12 @@ pub enum Event {
         name: Name,
         destination: Box<Destination>,
     },
+    /// A rule of the tenant's own became this.
+    #[serde(rename = "alert.rule_set.v1")]
+    AlertRuleSet { name: Name, rule: OwnRule },
+    /// A rule of the tenant's own ceased to be.
+    #[serde(rename = "alert.rule_deleted.v1")]
+    AlertRuleDeleted { name: Name },
     /// Alerts no longer go there.
     #[serde(rename = "alert.destination_deleted.v1")]
     AlertDestinationDeleted { name: Name },

@@ -84,6 +84,8 @@ impl Snapshot {
             | Event::AlertAcknowledged { .. }
             | Event::AlertSilenced { .. }
             | Event::AlertDestinationSet { .. }
+            | Event::AlertRuleSet { .. }
+            | Event::AlertRuleDeleted { .. }
             | Event::AlertDestinationDeleted { .. }
             | Event::AlertResolved { .. } => self.apply_to_alerts(origin, position, event)?,
             Event::IssuerCreated { .. }

@@ -125,6 +125,8 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::AcknowledgeAlert { .. }
         | Command::SilenceAlert { .. }
         | Command::SetAlertDestination { .. }
+        | Command::SetAlertRule { .. }
+        | Command::DeleteAlertRule { .. }
         | Command::DeleteAlertDestination { .. }
         | Command::ResolveAlert { .. }) => alert::handle(snapshot, tenant, now, alert),
         issuer @ (Command::CreateIssuer { .. }

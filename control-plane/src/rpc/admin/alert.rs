@@ -1,5 +1,6 @@
 //! A tenant's alerts, as the event log has them, newest first, and what people do about them.
 
+mod rule;
 mod sending;
 
 use std::collections::BTreeMap;
@@ -101,6 +102,25 @@ impl v1::alert_service_server::AlertService for Administration {
 
     async fn test(&self, request: Request<v1::TestAlertRequest>) -> Answer<v1::AlertResponse> {
         self.test_alert(request).await
+    }
+
+    async fn set_rule(&self, request: Request<v1::SetAlertRuleRequest>) -> Answer<v1::OwnAlertRuleResponse> {
+        self.set_alert_rule(request).await
+    }
+
+    async fn list_rules(&self, request: Request<v1::Page>) -> Answer<v1::ListOwnAlertRulesResponse> {
+        self.alert_rules(request).await
+    }
+
+    async fn delete_rule(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
+        self.delete_alert_rule(request).await
+    }
+
+    async fn test_rule(
+        &self,
+        request: Request<v1::TestAlertRuleRequest>,
+    ) -> Answer<v1::TestAlertRuleResponse> {
+        self.test_alert_rule(request).await
     }
 
     async fn set_destination(

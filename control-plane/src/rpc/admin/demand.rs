@@ -96,6 +96,10 @@ pub(super) const DEMANDS: &[Demand] = &[
     row("AlertService/Silence", "alerts.write", "alert").in_own_tenant(),
     row("AlertService/Resolve", "alerts.write", "alert").in_own_tenant(),
     row("AlertService/Test", "alerts.write", "alert").in_own_tenant(),
+    row("AlertService/SetRule", "alerts.write", "alert-rule").in_own_tenant(),
+    row("AlertService/ListRules", "alerts.read", "alert-rule").in_own_tenant(),
+    row("AlertService/DeleteRule", "alerts.write", "alert-rule").in_own_tenant(),
+    row("AlertService/TestRule", "alerts.read", "alert-rule").in_own_tenant(),
     row("AlertService/SetDestination", "alerts.write", "alert-destination").in_own_tenant(),
     row(
         "AlertService/ListDestinations",
@@ -177,6 +181,7 @@ pub(super) const DEMANDS: &[Demand] = &[
     row("AuditService/List", "audit.read", "audit").in_own_tenant(),
     row("AuditService/Prove", "audit.verify", "audit").for_operators(),
     row("UsageService/Report", "usage.read", "usage").in_own_tenant(),
+    row("UsageService/Shadow", "usage.read", "usage").in_own_tenant(),
     row("UsageService/Rebuild", "usage.write", "usage").for_operators(),
     row("LogService/List", "log.read", "log").in_own_tenant(),
     row("LogService/Verify", "log.read", "log").in_own_tenant(),

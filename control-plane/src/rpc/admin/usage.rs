@@ -1,10 +1,13 @@
 //! What was used, of the caller's own tenant.
 
 use tonic::{Request, Response};
+use turnpike_access::id::Timestamp;
 use turnpike_proto::{
     ConversionError,
     admin::{UsageDimension, UsageQuestion, v1},
 };
+
+mod shadow;
 
 use super::{Administration, Answer, call::read};
 use crate::{
@@ -20,6 +23,16 @@ impl v1::usage_service_server::UsageService for Administration {
         call.may("")?;
         let found = self.audit.usage(&call.identity.own, &query).await;
         Ok(Response::new(answer(found.map_err(Failure::from)?, query.limit)))
+    }
+
+    async fn shadow(&self, request: Request<v1::ShadowUsageRequest>) -> Answer<v1::ShadowUsageResponse> {
+        let (call, v1::ShadowUsageRequest { since_us }) = self.admit(request).await?;
+        call.may("")?;
+        let since = Timestamp::from_micros(since_us);
+        let uses = shadow::uses(&*self.audit, call.target()?, since, call.now).await;
+        Ok(Response::new(v1::ShadowUsageResponse {
+            uses: uses.map_err(Failure::from)?,
+        }))
     }
 
     async fn rebuild(&self, request: Request<v1::RebuildUsageRequest>) -> Answer<v1::RebuildUsageResponse> {

@@ -16,6 +16,8 @@ pub enum RefusedBy {
     Credential,
     /// Of what was asked for, by the principal.
     Principal,
+    /// Of keys and tokens, all of them; where no tenant is known, the subject is empty.
+    Tenant,
 }
 
 /// The same of a subject was refused so often.
@@ -65,12 +67,12 @@ pub struct Claim<'c> {
     pub count: Option<i64>,
 }
 
-/// Counts refusals of a tenant since a moment, those subjects with at least so many, the most first.
+/// Counts refusals of a tenant in a span, those subjects with at least so many, the most first.
 pub(in crate::store) fn refused<DB>(
     table: &str,
     tenant: &Name,
     by: RefusedBy,
-    since: Timestamp,
+    (since, until): (Timestamp, Timestamp),
     least: u32,
 ) -> QueryBuilder<DB>
 where
@@ -80,6 +82,7 @@ where
 {
     let (column, statuses) = match by {
         RefusedBy::Address => ("client", "(401)"),
+        RefusedBy::Tenant => ("tenant", "(401)"),
         RefusedBy::Credential => ("credential", "(401)"),
         RefusedBy::Principal => ("principal", "(403, 404, 429)"),
     };
@@ -90,7 +93,10 @@ where
             max(edge || '/' || epoch || '/' || sequence) AS other_record
         FROM {table} WHERE outcome = 'refused' AND status IN {statuses} AND {column} IS NOT NULL AND time_us >= "
     ));
-    sql.push_bind(since.as_micros()).push(" AND tenant IN (");
+    sql.push_bind(since.as_micros())
+        .push(" AND time_us <= ")
+        .push_bind(until.as_micros())
+        .push(" AND tenant IN (");
     let mut tenants = sql.separated(", ");
     for tenant in visible_to(tenant) {
         tenants.push_bind(tenant.to_owned());

@@ -145,7 +145,7 @@ impl Used {
         ]
     }
 
-    fn fields(mut self) -> [(&'static str, i64); 12] {
+    pub(crate) fn fields(mut self) -> [(&'static str, i64); 12] {
         self.fields_mut().map(|(name, field)| (name, *field))
     }
 }

@@ -106,19 +106,22 @@ async fn refusals_are_counted_by_what_they_are_about_in_their_tenant_and_window(
         ];
         store.insert("edge-1", 1, 1, &records).await.unwrap();
         let acme = "acme".parse().unwrap();
-        let found = store.refused(&acme, RefusedBy::Address, at(10), 2).await.unwrap();
+        let found = store
+            .refused(&acme, RefusedBy::Address, at(10), at(12), 2)
+            .await
+            .unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].subject.as_str(), found[0].count), ("192.0.2.1", 2));
         assert_eq!((found[0].first, found[0].last), (at(10), at(11)));
         assert_eq!(found[0].records, ["edge-1/1/1", "edge-1/1/2"].map(str::to_owned));
         let found = store
-            .refused(&acme, RefusedBy::Principal, at(0), 1)
+            .refused(&acme, RefusedBy::Principal, at(0), at(12), 1)
             .await
             .unwrap();
         assert_eq!((found[0].subject.as_str(), found[0].count), ("user:alice", 1));
         assert_eq!(
             store
-                .refused(&acme, RefusedBy::Credential, at(0), 1)
+                .refused(&acme, RefusedBy::Credential, at(0), at(12), 1)
                 .await
                 .unwrap(),
             []

@@ -13,10 +13,10 @@ pub(super) async fn refused(
     store: &Postgres,
     tenant: &Name,
     by: RefusedBy,
-    since: Timestamp,
+    span: (Timestamp, Timestamp),
     least: u32,
 ) -> Result<Vec<Refused>, StoreError> {
-    let mut query = anomaly::refused("turnpike.audit", tenant, by, since, least);
+    let mut query = anomaly::refused("turnpike.audit", tenant, by, span, least);
     let rows = within(query.build().fetch_all(&store.pool)).await?;
     rows.iter().map(anomaly::row).collect()
 }

@@ -9,7 +9,7 @@ use turnpike_access::{
     id::{Id, Name, Timestamp},
 };
 
-use super::{Postgres, anomaly, proof, within};
+use super::{Postgres, anomaly, proof, sights, within};
 use crate::store::{
     Activity, AuditFilter, AuditStore, LastUse, Page, StoreError, StoredRecord,
     audit::{
@@ -20,6 +20,7 @@ use crate::store::{
         proof::{ChainedRecord, KnownEpoch},
         rollup::{self, Words},
         select,
+        sights::{Sight, Spread},
         usage::{UsageQuery, UsageReport},
         visible_to,
         watermark::{Mark, first},
@@ -83,6 +84,7 @@ impl AuditStore for Postgres {
             }
             let stored = store(&mut transaction, edge, epoch, start, fresh).await?;
             remember_uses(&mut transaction, edge, fresh).await?;
+            sights::remember(&mut transaction, fresh).await?;
             let mut after = before.stored(start, start + count(fresh.len()) - 1);
             if after.gapped() && after.contiguous > before.contiguous {
                 after.contiguous = run_end(&mut transaction, edge, epoch, after.contiguous).await?;
@@ -195,9 +197,28 @@ impl AuditStore for Postgres {
         tenant: &Name,
         by: RefusedBy,
         since: Timestamp,
+        until: Timestamp,
         least: u32,
     ) -> Result<Vec<Refused>, StoreError> {
-        anomaly::refused(self, tenant, by, since, least).await
+        anomaly::refused(self, tenant, by, (since, until), least).await
+    }
+
+    async fn unexpected(
+        &self,
+        tenant: &Name,
+        since: Timestamp,
+        until: Timestamp,
+        known_before: Timestamp,
+    ) -> Result<Vec<Sight>, StoreError> {
+        sights::unexpected(self, tenant, since, until, known_before).await
+    }
+
+    async fn shadows(
+        &self,
+        tenant: &Name,
+        since: Timestamp,
+    ) -> Result<(Vec<Sight>, Vec<Spread>), StoreError> {
+        sights::shadows(self, tenant, since).await
     }
 
     async fn claim(&self, claim: Claim<'_>) -> Result<bool, StoreError> {

@@ -13,10 +13,10 @@ pub(super) async fn refused(
     store: &Sqlite,
     tenant: &Name,
     by: RefusedBy,
-    since: Timestamp,
+    span: (Timestamp, Timestamp),
     least: u32,
 ) -> Result<Vec<Refused>, StoreError> {
-    let mut query = anomaly::refused("audit", tenant, by, since, least);
+    let mut query = anomaly::refused("audit", tenant, by, span, least);
     let rows = query.build().fetch_all(&store.readers).await?;
     rows.iter().map(anomaly::row).collect()
 }

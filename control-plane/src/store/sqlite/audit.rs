@@ -9,7 +9,7 @@ use turnpike_access::{
     id::{Id, Name, Timestamp},
 };
 
-use super::{Sqlite, anomaly, proof};
+use super::{Sqlite, anomaly, proof, sights};
 use crate::store::{
     Activity, AuditFilter, AuditStore, LastUse, Page, StoreError, StoredRecord,
     audit::{
@@ -20,6 +20,7 @@ use crate::store::{
         proof::{ChainedRecord, KnownEpoch},
         rollup::{self, Words},
         select,
+        sights::{Sight, Spread},
         usage::{UsageQuery, UsageReport},
         visible_to,
         watermark::{Mark, first},
@@ -66,6 +67,7 @@ impl AuditStore for Sqlite {
         for part in fresh.chunks(ROWS) {
             stored.extend(store(&mut transaction, edge, epoch, next, part).await?);
             remember_uses(&mut transaction, edge, part).await?;
+            sights::remember(&mut transaction, part).await?;
             next += count(part.len());
         }
         let mut after = before.stored(start, next - 1);
@@ -174,9 +176,28 @@ impl AuditStore for Sqlite {
         tenant: &Name,
         by: RefusedBy,
         since: Timestamp,
+        until: Timestamp,
         least: u32,
     ) -> Result<Vec<Refused>, StoreError> {
-        anomaly::refused(self, tenant, by, since, least).await
+        anomaly::refused(self, tenant, by, (since, until), least).await
+    }
+
+    async fn unexpected(
+        &self,
+        tenant: &Name,
+        since: Timestamp,
+        until: Timestamp,
+        known_before: Timestamp,
+    ) -> Result<Vec<Sight>, StoreError> {
+        sights::unexpected(self, tenant, since, until, known_before).await
+    }
+
+    async fn shadows(
+        &self,
+        tenant: &Name,
+        since: Timestamp,
+    ) -> Result<(Vec<Sight>, Vec<Spread>), StoreError> {
+        sights::shadows(self, tenant, since).await
     }
 
     async fn claim(&self, claim: Claim<'_>) -> Result<bool, StoreError> {

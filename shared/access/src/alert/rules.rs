@@ -16,24 +16,44 @@ pub enum Rule {
     Refusals,
     /// A principal uses more than it ever did at that time of the day.
     UsageSpike,
+    /// Keys or tokens that were refused, in the whole tenant: many addresses that try a little each.
+    CredentialStuffing,
+    /// A principal is seen with several things for the first time: a model, a network, a client, an hour of the day.
+    FirstUse,
+    /// A credential is about to expire.
+    CredentialExpiring,
+    /// A credential has had the same secret for long.
+    CredentialUnrotated,
+    /// A credential was not used for long.
+    CredentialStale,
 }
 
 /// What a rule goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From how many on; of [`Rule::UsageSpike`], from how many times the usual on.
+    /// From how many on; of [`Rule::UsageSpike`], from how many times the usual on; of those about a credential's age, from how
+    /// many days on.
     pub threshold: u32,
     /// Within how many seconds.
     pub window_seconds: u32,
+    /// A credential that it is about is suspended.
+    pub suspend: bool,
 }
+
+const DAY: u32 = 86_400;
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 9] = [
         Self::FailedAuthentications,
         Self::RefusedCredential,
         Self::Refusals,
         Self::UsageSpike,
+        Self::CredentialStuffing,
+        Self::FirstUse,
+        Self::CredentialExpiring,
+        Self::CredentialUnrotated,
+        Self::CredentialStale,
     ];
 
     /// Its name, which is the kind of its alerts.
@@ -43,6 +63,11 @@ impl Rule {
             Self::RefusedCredential => "refused_credential",
             Self::Refusals => "refusals",
             Self::UsageSpike => "usage_spike",
+            Self::CredentialStuffing => "credential_stuffing",
+            Self::FirstUse => "first_use",
+            Self::CredentialExpiring => "credential_expiring",
+            Self::CredentialUnrotated => "credential_unrotated",
+            Self::CredentialStale => "credential_stale",
         }
     }
 
@@ -53,11 +78,25 @@ impl Rule {
             Self::RefusedCredential => (20, 300),
             Self::Refusals => (60, 600),
             Self::UsageSpike => (4, 3600),
+            Self::CredentialStuffing => (200, 600),
+            Self::FirstUse => (2, 3600),
+            Self::CredentialExpiring => (7, DAY),
+            Self::CredentialUnrotated => (365, DAY),
+            Self::CredentialStale => (90, DAY),
         };
         Limits {
             threshold,
             window_seconds,
+            suspend: false,
         }
+    }
+
+    /// Whether it looks at the state as it is, and not at what was stored in a window.
+    pub fn is_of_state(self) -> bool {
+        matches!(
+            self,
+            Self::CredentialExpiring | Self::CredentialUnrotated | Self::CredentialStale
+        )
     }
 }
 
@@ -80,7 +119,10 @@ impl FromStr for Rule {
 
 /// A text that names no rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is one of failed_authentications, refused_credential, refusals, usage_spike")]
+#[error(
+    "is one of failed_authentications, refused_credential, refusals, usage_spike, credential_stuffing, first_use, \
+     credential_expiring, credential_unrotated, credential_stale"
+)]
 pub struct UnknownRule;
 
 /// What a tenant says of a rule; absent: as is usual.
@@ -96,6 +138,9 @@ pub struct RuleChoice {
     /// Within how many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_seconds: Option<u32>,
+    /// A credential that it is about is suspended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
 }
 
 /// A tenant's choices.
@@ -110,8 +155,13 @@ pub enum InvalidRule {
     #[error("the threshold of {0} is at least 1, and of usage_spike at least 2")]
     Threshold(Rule),
     /// Windows are looked at again and again.
-    #[error("the window of {0} is between a minute and a day; that of usage_spike is the hour")]
+    #[error(
+        "the window of {0} is between a minute and a day; that of usage_spike is the hour, and what is about days has none"
+    )]
     Window(Rule),
+    /// Somebody else could have it suspend.
+    #[error("{0} suspends nothing: first_use alone knows that whoever it is had the key")]
+    Suspend(Rule),
 }
 
 impl AlertRules {
@@ -127,6 +177,7 @@ impl AlertRules {
         (!choice.off).then_some(Limits {
             threshold: choice.threshold.unwrap_or(usual.threshold),
             window_seconds: choice.window_seconds.unwrap_or(usual.window_seconds),
+            suspend: choice.suspend,
         })
     }
 
@@ -140,10 +191,13 @@ impl AlertRules {
             if choice.threshold.is_some_and(|threshold| threshold < least) {
                 return Err(InvalidRule::Threshold(*rule));
             }
-            let hourly = *rule == Rule::UsageSpike;
-            let fits = |window: u32| (60..=86_400).contains(&window) && !hourly;
+            let fixed = *rule == Rule::UsageSpike || rule.is_of_state();
+            let fits = |window: u32| (60..=DAY).contains(&window) && !fixed;
             if choice.window_seconds.is_some_and(|window| !fits(window)) {
                 return Err(InvalidRule::Window(*rule));
+            }
+            if choice.suspend && *rule != Rule::FirstUse {
+                return Err(InvalidRule::Suspend(*rule));
             }
         }
         Ok(())
@@ -190,6 +244,7 @@ mod tests {
                 off: false,
                 threshold,
                 window_seconds,
+                suspend: false,
             };
             AlertRules([(rule, choice)].into()).check()
         };
@@ -210,5 +265,16 @@ mod tests {
             with(Rule::UsageSpike, None, Some(60)),
             Err(InvalidRule::Window(Rule::UsageSpike))
         );
+        let suspending = |rule| {
+            let choice = RuleChoice {
+                suspend: true,
+                ..RuleChoice::default()
+            };
+            AlertRules([(rule, choice)].into()).check()
+        };
+        assert_eq!(suspending(Rule::FirstUse), Ok(()));
+        for rule in [Rule::RefusedCredential, Rule::Refusals, Rule::UsageSpike] {
+            assert_eq!(suspending(rule), Err(InvalidRule::Suspend(rule)));
+        }
     }
 }

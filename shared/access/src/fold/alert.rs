@@ -63,6 +63,12 @@ impl Tenant {
             Event::AlertDestinationDeleted { name } => {
                 alerts.destinations.remove(&name).ok_or(Missing("destination"))?;
             }
+            Event::AlertRuleSet { name, rule } => {
+                alerts.rules.insert(name, rule);
+            }
+            Event::AlertRuleDeleted { name } => {
+                alerts.rules.remove(&name).ok_or(Missing("rule"))?;
+            }
             _ => return Err(Missing("alert")),
         }
         Ok(())

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::{Handled, Refusal, check_text, not_found};
 use crate::{
-    alert::{Alert, HeldAlert, LONGEST_SILENCE, MAX_OPEN, MAX_SILENCES, destination::MAX_DESTINATIONS},
+    alert::{
+        Alert, HeldAlert, LONGEST_SILENCE, MAX_OPEN, MAX_SILENCES, destination::MAX_DESTINATIONS,
+        own::MAX_RULES,
+    },
     command::Command,
     credential::Credential,
     event::Event,
@@ -46,6 +49,13 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
                 reason,
             }])
         }
+        other => choose(tenant, other),
+    }
+}
+
+/// Where alerts go, and by which rules of the tenant's own they are raised.
+fn choose(tenant: &Tenant, command: Command) -> Handled {
+    match command {
         Command::SetAlertDestination { name, destination } => {
             destination
                 .check()
@@ -61,6 +71,24 @@ pub(super) fn handle(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, comma
                 false => vec![Event::AlertDestinationSet { name, destination }],
             })
         }
+        Command::SetAlertRule { name, rule } => {
+            rule.check()
+                .map_err(|invalid| Refusal::Invalid(invalid.to_string()))?;
+            let held = &tenant.alerts().rules;
+            if !held.contains_key(&name) && held.len() >= MAX_RULES {
+                return Err(Refusal::NotNow(format!(
+                    "there are {MAX_RULES} rules already; delete one first"
+                )));
+            }
+            Ok(match held.get(&name) == Some(&rule) {
+                true => Vec::new(),
+                false => vec![Event::AlertRuleSet { name, rule }],
+            })
+        }
+        Command::DeleteAlertRule { name } => match tenant.alerts().rules.get(&name) {
+            Some(_) => Ok(vec![Event::AlertRuleDeleted { name }]),
+            None => Err(not_found("rule", name)),
+        },
         Command::DeleteAlertDestination { name } => match tenant.alerts().destinations.get(&name) {
             Some(_) => Ok(vec![Event::AlertDestinationDeleted { name }]),
             None => Err(not_found("destination", name)),

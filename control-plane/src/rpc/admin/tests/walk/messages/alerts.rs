@@ -32,7 +32,25 @@ pub(super) fn message(method: &str, things: Things) -> Vec<u8> {
             ..Default::default()
         }
         .encode_to_vec(),
-        "AlertService/DeleteDestination" => v1::DeleteRequest {
+        "AlertService/SetRule" => v1::SetAlertRuleRequest {
+            rule: Some(v1::OwnAlertRule {
+                name: things.name.to_owned(),
+                by: "team".to_owned(),
+                when: "requests > 1000".to_owned(),
+                window_seconds: 600,
+                suspend: false,
+            }),
+            options: None,
+        }
+        .encode_to_vec(),
+        "AlertService/TestRule" => v1::TestAlertRuleRequest {
+            rule: "refusals".to_owned(),
+            own: None,
+            since_us: 1,
+            until_us: 60_000_000,
+        }
+        .encode_to_vec(),
+        "AlertService/DeleteDestination" | "AlertService/DeleteRule" => v1::DeleteRequest {
             name: things.name.to_owned(),
             options: None,
         }
