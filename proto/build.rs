@@ -12,11 +12,12 @@ const FILES: [&str; 4] = [
 ];
 
 /// What `src/admin/secret.rs` shows without its secrets.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "turnpike.admin.v1.BootstrapRequest",
     "turnpike.admin.v1.BootstrapResponse",
     "turnpike.admin.v1.TenantResponse",
     "turnpike.admin.v1.SecretResponse",
+    "turnpike.admin.v1.EnrolEdgeResponse",
     "turnpike.admin.v1.ReportLeakRequest",
     "turnpike.admin.v1.Introspection",
     "turnpike.admin.v1.CreateProviderRequest",

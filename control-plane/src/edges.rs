@@ -21,7 +21,10 @@ pub(crate) mod tests;
 use roster::Roster;
 pub use roster::{EdgeState, EdgeStatus};
 
-use crate::store::{EdgeReport, EventStore, StoreError};
+use crate::{
+    projection::Projection,
+    store::{EdgeReport, EventStore, StoreError},
+};
 
 /// While somebody waits, the store is asked this often about edges attached elsewhere.
 const POLL: Duration = Duration::from_millis(50);
@@ -31,7 +34,7 @@ const SAVE_EVERY: Duration = Duration::from_millis(50);
 /// What `wait_applied` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedReceipt {
-    /// Whether every edge that has not departed has applied the position.
+    /// Whether every edge that may serve anybody has applied the position.
     pub applied: bool,
     /// Every known edge, in the order of their names, and whether it has applied the position.
     pub edges: Vec<(EdgeStatus, bool)>,
@@ -43,15 +46,18 @@ pub struct Edges(Arc<Shared>);
 
 struct Shared {
     store: Arc<dyn EventStore>,
+    /// What was decided about edges.
+    projection: Arc<Projection>,
     roster: watch::Sender<Roster>,
     unsaved: Notify,
 }
 
 impl Edges {
     /// Nobody is attached yet; the store knows who was.
-    pub fn new(store: Arc<dyn EventStore>) -> Self {
+    pub fn new(store: Arc<dyn EventStore>, projection: Arc<Projection>) -> Self {
         Self(Arc::new(Shared {
             store,
+            projection,
             roster: watch::Sender::new(Roster::default()),
             unsaved: Notify::new(),
         }))
@@ -77,7 +83,12 @@ impl Edges {
     pub async fn list(&self) -> Result<Vec<EdgeStatus>, StoreError> {
         let stored = self.0.store.edges().await?;
         let now = clock::now();
-        Ok(self.0.roster.borrow().merged(stored, now))
+        let mut edges = self.0.roster.borrow().merged(stored, now);
+        let decided = self.0.projection.snapshot();
+        for edge in &mut edges {
+            edge.heed(decided.edges().duty(&edge.report.name));
+        }
+        Ok(edges)
     }
 
     /// Forgets an edge that will not come back; one that still reports is known again at once. Says whether it
@@ -94,7 +105,7 @@ impl Edges {
         Ok(self.0.store.forget_edge(name).await? || held)
     }
 
-    /// Waits until every edge that has not departed has applied a position, or the deadline passes.
+    /// Waits until every edge that may serve anybody has applied a position, or the deadline passes.
     ///
     /// An edge that is silent counts for what it last reported: it is not presumed dead, since it may be serving.
     ///
@@ -167,7 +178,7 @@ fn receipt(edges: Vec<EdgeStatus>, position: Position) -> AppliedReceipt {
     AppliedReceipt {
         applied: judged
             .iter()
-            .all(|(edge, applied)| *applied || edge.state == EdgeState::Departed),
+            .all(|(edge, applied)| *applied || edge.state.serves_nobody()),
         edges: judged,
     }
 }

@@ -5,6 +5,7 @@
 
 mod anomaly;
 pub mod bootstrap;
+mod edge_authority;
 pub mod edges;
 pub mod execute;
 #[cfg(test)]

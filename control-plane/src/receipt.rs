@@ -54,7 +54,7 @@ pub(crate) struct Receipt {
 pub(crate) struct EdgeEntry {
     pub(crate) edge: String,
     pub(crate) region: String,
-    /// `live`, `silent`, `departed` or `halted`.
+    /// `live`, `silent`, `departed`, `drained`, `revoked` or `halted`.
     pub(crate) state: String,
     pub(crate) position: u64,
     /// Whether it has applied the change.
@@ -77,12 +77,11 @@ pub(crate) struct EdgeEntry {
 }
 
 impl Receipt {
-    /// Whether no edge may still decide without the change: each has applied it, or has taken leave.
+    /// Whether no edge may still decide without the change: each has applied it, has taken leave, or was sent away.
     pub(crate) fn applied(&self) -> bool {
-        let departed = EdgeState::Departed.as_str();
         self.edges
             .iter()
-            .all(|entry| entry.applied || entry.state == departed)
+            .all(|entry| entry.applied || EdgeState::is_of_nobody(&entry.state))
     }
 
     /// What is known now, beside what was known: an answer that was given stays as it was given.
@@ -201,7 +200,7 @@ impl Receipts {
         let mut fences = Fences::default();
         let mut edges = Vec::with_capacity(found.edges.len());
         for (status, applied) in found.edges {
-            let fence = match applied || status.state == EdgeState::Departed {
+            let fence = match applied || status.state.serves_nobody() {
                 true => None,
                 false => self.fence(&change, status.report.position, &mut fences).await,
             };

@@ -3,6 +3,8 @@
 pub mod admin;
 pub(crate) mod audit;
 pub(crate) mod edge_token;
+pub(crate) mod enrolled;
+pub(crate) mod enrolment;
 pub(crate) mod identity;
 pub(crate) mod status;
 pub(crate) mod sync;

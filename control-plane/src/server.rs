@@ -12,6 +12,7 @@ use crate::{
     settings::Settings,
 };
 
+mod edges;
 mod gate;
 mod listen;
 mod open;
@@ -21,6 +22,7 @@ mod services;
 #[cfg(test)]
 mod tests;
 
+use edges::EdgeListener;
 use gate::Gate;
 use listen::Listener;
 use parts::Parts;
@@ -58,6 +60,8 @@ impl StartError {
 pub struct ControlPlane {
     /// Where gRPC is served.
     pub grpc: SocketAddr,
+    /// Where edges that have enrolled call, if there are to be any.
+    pub edge_listener: Option<SocketAddr>,
     /// Where `/healthz`, `/readyz` and `/metrics` are served, and `/oauth/token`.
     pub operations: SocketAddr,
     /// Where changes are asked for, and the newest state is read.
@@ -89,6 +93,7 @@ impl ControlPlane {
         match Started::start(&settings, bus, &shutdown, &parts).await {
             Ok(started) => Ok(Self {
                 grpc: started.grpc,
+                edge_listener: started.edge_listener,
                 operations: started.operations,
                 executor: started.services.executor,
                 edges: started.services.edges,
@@ -117,6 +122,7 @@ impl ControlPlane {
 /// What came up, one after the other.
 struct Started {
     grpc: SocketAddr,
+    edge_listener: Option<SocketAddr>,
     operations: SocketAddr,
     services: Services,
 }
@@ -133,6 +139,8 @@ impl Started {
         let database = readiness.condition("database", awaited.clone());
         let listener = Listener::bind(settings).await?;
         let grpc = listener.address;
+        let for_edges = EdgeListener::bind(settings.edges.listen).await?;
+        let edge_listener = for_edges.as_ref().map(|listener| listener.address);
         let web = Late::default();
         let routes = http::router(web.clone());
         let operations = operations::start(settings, readiness, &parts.operations, routes).await?;
@@ -147,14 +155,21 @@ impl Started {
         let public_url = settings.public_url.clone();
         let public_url = public_url.unwrap_or_else(|| Arc::from(format!("http://{operations}")));
         let services = Services::start(settings, stores, bus, &database, parts, public_url).await?;
-        gate.open(services.routes(parts)?);
+        gate.open(services.routes(settings, parts)?);
+        if let (Some(listener), Some(authority)) = (for_edges, &services.authority) {
+            let routes = services.edge_routes(settings, authority.clone(), parts);
+            let serving = listener.serve(routes, authority, parts.serving.shutdown().token())?;
+            parts.serving.spawn_essential("edges' grpc", serving);
+        }
         // A second opening would be a mistake without effect.
         let _ = web.set(services.web(parts));
         database.ready();
         let position = services.executor.snapshot().position().get();
-        tracing::info!(%grpc, %operations, position, "the control plane serves");
+        let edges = edge_listener.map_or("none".to_owned(), |address| address.to_string());
+        tracing::info!(%grpc, %operations, %edges, position, "the control plane serves");
         Ok(Self {
             grpc,
+            edge_listener,
             operations,
             services,
         })

@@ -8,6 +8,10 @@ use turnpike_runtime::{
     bus::nats::NatsSettings, keyring::Keyring, secret::Secret, telemetry, token::KeysMaxAge,
 };
 
+mod edges;
+
+pub use edges::{CertificateLife, EdgeSettings};
+
 use crate::{
     notify::{Mail, MailError},
     server::StartError,
@@ -72,6 +76,9 @@ pub struct Arguments {
     /// Where gRPC is served: administration, edges, audit. Absent: 127.0.0.1:7070. Port 0 takes a free one.
     #[arg(long, env = "TURNPIKE_LISTEN", default_value = "127.0.0.1:7070")]
     pub listen: SocketAddr,
+    /// Who is an edge.
+    #[command(flatten)]
+    pub edges: EdgeSettings,
     /// Where /healthz, /readyz and /metrics are served. Absent: 127.0.0.1:7071.
     #[arg(long, env = "TURNPIKE_OPERATIONS_LISTEN", default_value = "127.0.0.1:7071")]
     pub operations_listen: SocketAddr,
@@ -137,6 +144,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// gRPC; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Who is an edge.
+    pub edges: EdgeSettings,
     /// `/healthz`, `/readyz`, `/metrics`.
     pub operations_listen: SocketAddr,
     /// `iss` of Turnpike's own tokens, without a slash at its end; absent: the operations listener's own address.
@@ -171,6 +180,7 @@ impl Arguments {
             keyring,
             data_dir,
             listen,
+            edges,
             operations_listen,
             public_url,
             issuer_networks,
@@ -206,6 +216,7 @@ impl Arguments {
             keyring: Arc::new(keyring),
             data_dir,
             listen,
+            edges,
             operations_listen,
             public_url: public_url.as_deref().map(check_url).transpose()?,
             issuer_networks,

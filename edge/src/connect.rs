@@ -6,9 +6,13 @@ use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
-use turnpike_runtime::{keyring::Keyring, random};
+use turnpike_runtime::{
+    enrolment::{AuthorityKey, SERVER_NAME},
+    keyring::Keyring,
+    random,
+};
 
 mod failover;
 
@@ -39,6 +43,27 @@ pub struct ControlPlanes {
     pub first: http::Uri,
     /// For when it does not answer.
     pub others: Vec<http::Uri>,
+}
+
+impl ControlPlanes {
+    /// All of them.
+    fn all(&self) -> impl Iterator<Item = &http::Uri> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// One that is spoken to without TLS.
+    pub(crate) fn plain(&self) -> Option<&http::Uri> {
+        self.all().find(|uri| uri.scheme_str() != Some("https"))
+    }
+}
+
+/// Whom a connection trusts, and as whom it comes.
+#[derive(Debug, Clone)]
+pub(crate) enum Trust<'p> {
+    /// The system's authorities and those of a file. Who comes is told with each call.
+    Authorities(Option<&'p Path>),
+    /// The control plane's own authority alone. With an identity the connection is this edge's.
+    Authority(AuthorityKey, Option<Identity>),
 }
 
 impl From<http::Uri> for ControlPlanes {
@@ -80,24 +105,24 @@ impl Interceptor for EdgeToken {
 /// # Errors
 /// Only what no waiting can make good.
 pub fn channel(
-    control_planes: ControlPlanes,
+    control_planes: &ControlPlanes,
     authorities: Option<&Path>,
     token: EdgeToken,
 ) -> Result<ControlPlane, Unconnectable> {
-    let ControlPlanes { first, others } = control_planes;
-    let first = one(first, authorities)?;
-    let others: Vec<_> = others
-        .into_iter()
-        .map(|uri| one(uri, authorities))
-        .collect::<Result<_, _>>()?;
+    let channels = channels(control_planes, &Trust::Authorities(authorities))?;
     let begin = usize::from(u16::from_le_bytes(random::bytes()));
-    Ok(InterceptedService::new(
-        Failover::new(first, others, begin),
-        token,
-    ))
+    Ok(InterceptedService::new(Failover::new(channels, begin), token))
 }
 
-fn one(control_plane: http::Uri, authorities: Option<&Path>) -> Result<Channel, Unconnectable> {
+/// One channel to each, which connects when first used.
+pub(crate) fn channels(
+    control_planes: &ControlPlanes,
+    trust: &Trust<'_>,
+) -> Result<Vec<Channel>, Unconnectable> {
+    control_planes.all().map(|uri| one(uri.clone(), trust)).collect()
+}
+
+fn one(control_plane: http::Uri, trust: &Trust<'_>) -> Result<Channel, Unconnectable> {
     let secure = control_plane.scheme_str() == Some("https");
     let mut endpoint = Endpoint::from(control_plane)
         .connect_timeout(CONNECT)
@@ -107,12 +132,29 @@ fn one(control_plane: http::Uri, authorities: Option<&Path>) -> Result<Channel, 
         .keep_alive_while_idle(true)
         .user_agent(concat!("turnpike-edge/", env!("CARGO_PKG_VERSION")))?;
     if secure {
-        let mut tls = ClientTlsConfig::new().with_native_roots();
-        if let Some(path) = authorities {
-            let unreadable = |error| Unconnectable::Authorities(path.display().to_string(), error);
-            tls = tls.ca_certificate(Certificate::from_pem(std::fs::read(path).map_err(unreadable)?));
-        }
-        endpoint = endpoint.tls_config(tls)?;
+        endpoint = endpoint.tls_config(tls(trust)?)?;
     }
     Ok(endpoint.connect_lazy())
+}
+
+fn tls(trust: &Trust<'_>) -> Result<ClientTlsConfig, Unconnectable> {
+    match trust {
+        Trust::Authorities(None) => Ok(ClientTlsConfig::new().with_native_roots()),
+        Trust::Authorities(Some(path)) => {
+            let unreadable = |error| Unconnectable::Authorities(path.display().to_string(), error);
+            let authorities = Certificate::from_pem(std::fs::read(path).map_err(unreadable)?);
+            Ok(ClientTlsConfig::new()
+                .with_native_roots()
+                .ca_certificate(authorities))
+        }
+        Trust::Authority(key, identity) => {
+            let tls = ClientTlsConfig::new()
+                .trust_anchor(key.anchor())
+                .domain_name(SERVER_NAME);
+            Ok(match identity {
+                Some(identity) => tls.identity(identity.clone()),
+                None => tls,
+            })
+        }
+    }
 }

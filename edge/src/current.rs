@@ -1,6 +1,14 @@
 //! The snapshot that requests are judged by: one writer swaps it, every request loads it once.
 
-use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    marker::PhantomData,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::{ArcSwapOption, Guard};
 use tokio::{sync::watch, time::timeout};
@@ -14,6 +22,18 @@ pub struct Current {
     snapshot: ArcSwapOption<Snapshot>,
     position: watch::Sender<Option<Position>>,
     freshness: Freshness,
+    /// Why no request is to be judged at all, where none is.
+    closed: ArcSwapOption<&'static str>,
+    /// One more for each request under way.
+    under_way: Arc<()>,
+    /// Closed, with no request under way.
+    serves_nobody: AtomicBool,
+}
+
+/// A request under way, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    _counted: Arc<()>,
 }
 
 /// The snapshot of one request.
@@ -39,6 +59,9 @@ impl Current {
             snapshot: ArcSwapOption::empty(),
             position: watch::Sender::new(None),
             freshness,
+            closed: ArcSwapOption::empty(),
+            under_way: Arc::new(()),
+            serves_nobody: AtomicBool::new(false),
         }
     }
 
@@ -49,6 +72,45 @@ impl Current {
             guard,
             _stays_here: PhantomData,
         })
+    }
+
+    /// Why no request is to be judged, whatever the snapshot says: `revoked`, `drained`.
+    pub fn closed(&self) -> Option<&'static str> {
+        self.closed.load().as_deref().copied()
+    }
+
+    /// From now on no request is judged.
+    pub(crate) fn close(&self, why: &'static str) {
+        self.closed.store(Some(Arc::new(why)));
+    }
+
+    /// A request is under way.
+    pub(crate) fn enter(&self) -> UnderWay {
+        UnderWay {
+            _counted: self.under_way.clone(),
+        }
+    }
+
+    /// How many requests are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        Arc::strong_count(&self.under_way) - 1
+    }
+
+    /// Whether this edge has ended all that it had, and takes nothing new.
+    pub(crate) fn serves_nobody(&self) -> bool {
+        self.serves_nobody.load(Ordering::Relaxed)
+    }
+
+    /// Everything has ended.
+    pub(crate) fn rest(&self) {
+        self.serves_nobody.store(true, Ordering::Relaxed);
+    }
+
+    /// Requests are judged again.
+    pub(crate) fn open(&self) {
+        // Said before anything is served.
+        self.serves_nobody.store(false, Ordering::Relaxed);
+        self.closed.store(None);
     }
 
     /// How far behind the snapshot can be.

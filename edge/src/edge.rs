@@ -6,6 +6,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
+use turnpike_access::edge::Duty;
 use turnpike_runtime::{
     bus::SharedBus,
     clock,
@@ -22,6 +24,8 @@ use crate::{
     audit::{Audit, Fsync, Opened, SpoolSettings, upload::Upload},
     connect::{self, ControlPlane, EdgeToken},
     current::Current,
+    duty,
+    enrolment::Enrolment,
     issuers,
     kept::{Files, OnDisk},
     metrics::Metrics,
@@ -86,19 +90,14 @@ impl Edge {
     /// # Errors
     /// What waiting can't make good. Nothing is left running then but what `tasks` joins.
     pub async fn start(settings: Settings, bus: Option<SharedBus>, tasks: Tasks) -> Result<Self, StartError> {
-        let Ground {
-            keyring,
-            channel,
-            secured,
-            authorities,
-        } = Ground::of(&settings)?;
+        let ground = Ground::of(&settings)?;
         let readiness = Readiness::new();
         let condition = readiness.condition("snapshot", "starting");
 
         let unusable = |error| StartError::Data(settings.data_dir.display().to_string(), error);
         let epoch = u64::try_from(clock::now().as_micros()).unwrap_or_default();
         let opened = open_spool(&settings, epoch).map_err(unusable)?;
-        let edge = name_of(&settings).map_err(unusable)?;
+        let edge = name_of(&settings, ground.enrolment.as_ref()).map_err(unusable)?;
         let signer = Arc::new(EdgeSigner::keep(&settings.data_dir, edge.clone()).map_err(unusable)?);
 
         let data = listen(settings.listen).await?;
@@ -107,20 +106,24 @@ impl Edge {
 
         let current = Arc::new(Current::default());
         let done = CancellationToken::new();
+        let at = (&settings, &edge, &current, &readiness);
+        let duty = heed_duty(ground.enrolment, at, &tasks, &done);
+        let on_disk = on_disk(&settings, edge.clone(), &ground.keyring);
         let sync = Sync {
-            channel: channel.clone(),
+            channel: ground.channel.clone(),
             control_plane: settings.control_plane.clone(),
             bus,
             identity: identity(&settings, &signer, edge.clone(), epoch),
             current: current.clone(),
-            on_disk: on_disk(&settings, edge.clone(), &keyring),
+            on_disk: on_disk.filter(|_| *duty.borrow() != Duty::Revoked),
+            duty,
             condition,
         };
         let standing = sync.start(&tasks, &done);
         let (writers_done, done_writing) = watch::channel(false);
         let upload = Upload {
             edge,
-            channel,
+            channel: ground.channel,
             audit: opened.audit.clone(),
             reader: opened.reader,
             signer: signer.clone(),
@@ -139,8 +142,8 @@ impl Edge {
             done,
             settings,
         };
-        let state = Arc::new(started.state((keyring, signer), authorities, opened.audit)?);
-        serving::start(data, operations, secured, state.clone(), &started);
+        let state = Arc::new(started.state((ground.keyring, signer), ground.authorities, opened.audit)?);
+        serving::start(data, operations, ground.secured, state.clone(), &started);
         if let Some(envoy) = envoy {
             envoy.start(state, &started);
         }
@@ -203,6 +206,8 @@ impl Edge {
 struct Ground {
     keyring: Arc<Keyring>,
     channel: ControlPlane,
+    /// Gives the channel its certificates; `None`: the keyring lets this edge in.
+    enrolment: Option<Enrolment>,
     secured: Option<TlsAcceptor>,
     authorities: Vec<CertificateDer<'static>>,
 }
@@ -211,17 +216,52 @@ impl Ground {
     fn of(settings: &Settings) -> Result<Self, StartError> {
         let control_planes = settings.control_planes()?;
         let keyring = Arc::new(Keyring::parse(&settings.keyring)?);
-        let token = EdgeToken::of(Some(&keyring));
-        let channel = connect::channel(control_planes, settings.ca_file.as_deref(), token)?;
+        let enrolment = Enrolment::of(settings)?;
+        let channel = match &enrolment {
+            Some(enrolment) => InterceptedService::new(enrolment.channels(), EdgeToken::of(None)),
+            None => {
+                let token = EdgeToken::of(Some(&keyring));
+                connect::channel(&control_planes, settings.ca_file.as_deref(), token)?
+            }
+        };
         let secured = serving::tls(settings)?;
         let authorities = serving::authorities(settings)?;
         Ok(Self {
             keyring,
             channel,
+            enrolment,
             secured,
             authorities,
         })
     }
+}
+
+/// Follows what is decided about this edge, and heeds it; keeps its certificate, where it has enrolled.
+fn heed_duty(
+    enrolment: Option<Enrolment>,
+    (settings, edge, current, readiness): (&Settings, &Arc<str>, &Arc<Current>, &Readiness),
+    tasks: &Tasks,
+    done: &CancellationToken,
+) -> Arc<watch::Sender<Duty>> {
+    let sent_away = enrolment.as_ref().is_some_and(Enrolment::is_revoked);
+    if sent_away {
+        current.close("revoked");
+    }
+    let duty = if sent_away { Duty::Revoked } else { Duty::Serve };
+    let duty = Arc::new(watch::Sender::new(duty));
+    let following = duty::follow(edge.clone(), current.clone(), duty.clone(), done.clone());
+    tasks.spawn("duty-follow", following);
+    let heeding = duty::Heeding {
+        duty: duty.subscribe(),
+        current: current.clone(),
+        condition: readiness.condition("duty", "starting"),
+        drain_notice: settings.limits.drain_notice,
+    };
+    tasks.spawn("duty-heed", heeding.run(done.clone()));
+    if let Some(enrolment) = enrolment {
+        tasks.spawn("enrolment", enrolment.keep(duty.clone(), done.clone()));
+    }
+    duty
 }
 
 fn identity(settings: &Settings, signer: &Arc<EdgeSigner>, edge: Arc<str>, epoch: u64) -> Identity {
@@ -246,8 +286,8 @@ fn on_disk(settings: &Settings, edge: Arc<str>, keyring: &Keyring) -> Option<OnD
     })
 }
 
-fn name_of(settings: &Settings) -> io::Result<Arc<str>> {
-    let name = match &settings.name {
+fn name_of(settings: &Settings, enrolment: Option<&Enrolment>) -> io::Result<Arc<str>> {
+    let name = match enrolment.map(Enrolment::edge).or(settings.name.as_ref()) {
         Some(name) => name.clone(),
         None => name::keep(&settings.data_dir, u128::from_le_bytes(random::bytes()))?,
     };

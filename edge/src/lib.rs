@@ -6,7 +6,9 @@
 pub mod audit;
 pub mod connect;
 pub mod current;
+mod duty;
 pub mod edge;
+mod enrolment;
 pub mod freshness;
 mod issuers;
 pub mod kept;

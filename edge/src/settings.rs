@@ -11,7 +11,9 @@ use std::{
 use clap::Parser;
 use ipnet::IpNet;
 use turnpike_access::id::Name;
-use turnpike_runtime::{bus::nats::NatsSettings, secret::Secret, telemetry, token::KeysMaxAge};
+use turnpike_runtime::{
+    bus::nats::NatsSettings, enrolment::InvalidEnrolmentToken, secret::Secret, telemetry, token::KeysMaxAge,
+};
 
 use self::limits::Limits;
 use crate::{audit::WhenFull, connect::ControlPlanes};
@@ -30,6 +32,15 @@ pub struct Settings {
     /// does not answer, the next is asked
     #[arg(long, env = "TURNPIKE_CONTROL_PLANE", default_value = "http://127.0.0.1:7070")]
     pub control_plane: String,
+
+    /// The one-time token by which this edge enrols, from `turnpike edge enrol`. The control plane then knows it by a key that
+    /// is kept in the data folder, and the token may be taken away. Absent, and never enrolled: the keyring lets it in
+    #[arg(long, env = "TURNPIKE_ENROL_TOKEN", hide_env_values = true)]
+    pub enrol_token: Option<Secret>,
+
+    /// A file with that token; it need not be there any more once this edge has enrolled
+    #[arg(long, env = "TURNPIKE_ENROL_TOKEN_FILE", conflicts_with = "enrol_token")]
+    pub enrol_token_file: Option<PathBuf>,
 
     /// What brings news from the control planes.
     #[command(flatten)]
@@ -146,6 +157,24 @@ pub enum InvalidSettings {
          use https://, or set --allow-plaintext where the network itself is private"
     )]
     Plaintext(String),
+    /// No token.
+    #[error("--enrol-token: {0}")]
+    EnrolToken(InvalidEnrolmentToken),
+    /// It is to enrol, and has nothing to do so by.
+    #[error(
+        "--enrol-token-file: there is no {0}, and this edge has not enrolled yet; make a token with `turnpike edge enrol NAME`"
+    )]
+    NoToken(PathBuf),
+    /// Enrolled edges speak TLS.
+    #[error(
+        "--control-plane {0:?} is not https://; an edge that enrols calls the control plane's --edge-listen by https://"
+    )]
+    PlainEnrolment(String),
+    /// The token is for another edge.
+    #[error(
+        "--name is {0}, and this edge was enrolled as {1}; leave --name away, or enrol it under that name"
+    )]
+    OtherName(Name, Name),
 }
 
 impl Settings {
@@ -191,6 +220,11 @@ impl Settings {
         };
         let mut all = vec![
             ("control-plane", self.control_plane.clone()),
+            (
+                "enrol-token",
+                self.enrol_token.as_ref().map_or("none", |_| "hidden").into(),
+            ),
+            ("enrol-token-file", path(&self.enrol_token_file)),
             ("keyring", "hidden".into()),
             ("region", self.region.to_string()),
             (

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::connect::ControlPlane;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use turnpike_access::{id::Timestamp, log::Position};
+use turnpike_access::{edge::Duty, id::Timestamp, log::Position};
 use turnpike_runtime::{bus::SharedBus, identity::EdgeSigner, readiness::Condition, task::Tasks};
 
 use self::{
@@ -85,6 +85,8 @@ pub struct Sync {
     pub identity: Identity,
     /// What is kept up to date.
     pub current: Arc<Current>,
+    /// What this edge is to do; the control plane says it here when it sends the edge away.
+    pub duty: Arc<watch::Sender<Duty>>,
     /// The state that an earlier run left; `None`: none is kept.
     pub on_disk: Option<OnDisk>,
     /// Holds once there is a snapshot and nothing keeps the edge from following the log.
@@ -104,6 +106,7 @@ impl Sync {
             standing: stands.clone(),
             notices,
             current: self.current.clone(),
+            duty: self.duty,
             said: None,
         };
         tasks.spawn("sync-stale", stale::tell(self.current.clone(), done.clone()));

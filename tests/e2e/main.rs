@@ -19,6 +19,7 @@ mod decoys;
 mod deliveries;
 mod dev;
 mod edge;
+mod enrolment;
 mod failover;
 mod grpc;
 mod hostile_bus;

@@ -16,6 +16,7 @@ use crate::{
     process::Process,
 };
 
+mod enrolled;
 mod launch;
 mod seed;
 
@@ -38,6 +39,8 @@ pub struct Plan {
     pub passwords: Option<Passwords>,
     /// Nothing goes through the test's cables: they cannot be cut, and take no time.
     pub direct: bool,
+    /// Edges enrol; else they come in by the keyring.
+    pub enrolled: bool,
 }
 
 /// The passwords that an installation is set up with.
@@ -57,6 +60,7 @@ impl Default for Plan {
             environment: Vec::new(),
             passwords: None,
             direct: false,
+            enrolled: false,
         }
     }
 }
@@ -80,6 +84,8 @@ pub struct Production {
     pub nats: Nats,
     /// From edges and administrators to the control plane.
     pub to_control_plane: Cable,
+    /// From edges that have enrolled to the control plane.
+    pub to_edge_listener: Cable,
     /// From the control plane to Postgres.
     pub to_postgres: Cable,
     /// From everybody to NATS.
@@ -92,6 +98,8 @@ pub struct Production {
     pub operations: SocketAddr,
     /// A further control plane, which edges that are started from now on may ask as well.
     pub further: Option<SocketAddr>,
+    /// Where that one listens to edges that have enrolled.
+    pub further_edge_listener: Option<SocketAddr>,
     plan: Plan,
     keyring: String,
     ground: Ground,
@@ -128,6 +136,7 @@ impl Production {
         };
         let nats = Nats::start(at, passwords.map(|passwords| passwords.nats.as_str())).await;
         let to_control_plane = Cable::lay(None).await;
+        let to_edge_listener = Cable::lay(None).await;
         let to_postgres = Cable::lay(Some(database.server())).await;
         let to_nats = Cable::lay(Some(nats.address)).await;
         let keyring = launch::generate_keyring().await;
@@ -138,9 +147,10 @@ impl Production {
             nats.url_by_way_of(plan.way(&to_nats)),
         );
         let settings = control_plane_settings(places, &keyring, &plan);
-        let (control_plane, grpc, operations) =
+        let (mut control_plane, grpc, operations) =
             launch::start_control_plane(at, &settings, "the control plane serves").await;
         to_control_plane.connect(grpc);
+        enrolled::connect(&plan, &to_edge_listener, &mut control_plane, 0).await;
         let (operator, admin) = seed::administrators(at, to_control_plane.address).await;
         seed::catalogue(&admin, provider).await;
         let ground = Ground {
@@ -153,12 +163,14 @@ impl Production {
             edge_processes: Vec::new(),
             nats,
             to_control_plane,
+            to_edge_listener,
             to_postgres,
             to_nats,
             database,
             provider,
             operations,
             further: None,
+            further_edge_listener: None,
             plan,
             keyring,
             ground,
@@ -177,6 +189,7 @@ impl Production {
     /// Starts an edge of a region on its own folder, where an earlier one may have left something.
     pub async fn start_edge(&self, region: &str) -> (Process, EdgeAt) {
         let data = self.folder.path().join(format!("edge-{region}"));
+        let token = self.token_for(&data, region).await;
         let skip =
             std::fs::read(self.folder.path().join(format!("edge-{region}.log"))).map_or(0, |log| log.len());
         let mut process = Process::start(
@@ -195,13 +208,8 @@ impl Production {
                 command
                     .args(["--operations-listen", "127.0.0.1:0"])
                     .args(&self.plan.edge_flags);
-                let further = self.further.map(|address| format!(",http://{address}"));
-                let control_planes = format!(
-                    "http://{}{}",
-                    self.plan.way(&self.to_control_plane),
-                    further.unwrap_or_default()
-                );
-                command.args(["--control-plane", &control_planes]);
+                command.args(["--control-plane", &self.control_planes()]);
+                command.envs(token.map(|token| ("TURNPIKE_ENROL_TOKEN", token)));
                 command
                     .env(
                         "TURNPIKE_NATS_URL",
@@ -245,19 +253,26 @@ impl Production {
     }
 
     async fn bring_up(&mut self, until: &str) {
+        let skip = self.control_plane.printed().len();
         let started = launch::start_control_plane(self.folder.path(), &self.settings(), until).await;
         let grpc;
         (self.control_plane, grpc, self.operations) = started;
         self.to_control_plane.connect(grpc);
+        if until.ends_with("serves") {
+            enrolled::connect(&self.plan, &self.to_edge_listener, &mut self.control_plane, skip).await;
+        }
     }
 
     /// Starts a further control plane on the same database and bus; says where it serves administration.
     pub async fn start_further_control_plane(&mut self) -> Process {
         let folder = self.folder.path().join("further");
         std::fs::create_dir_all(&folder).expect("a folder");
-        let (process, grpc, _) =
+        let (mut process, grpc, _) =
             launch::start_control_plane(&folder, &self.settings(), "the control plane serves").await;
         self.further = Some(grpc);
+        if self.plan.enrolled {
+            self.further_edge_listener = Some(launch::edge_listener(&mut process, 0).await);
+        }
         process
     }
 
@@ -303,8 +318,10 @@ fn control_plane_settings(
         ("TURNPIKE_WEBHOOK_NETWORKS", THIS_MACHINE.to_owned()),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
+    let edges = ("TURNPIKE_EDGE_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
     settings
         .into_iter()
+        .chain(plan.enrolled.then_some(edges))
         .chain(plan.environment.iter().cloned())
         .collect()
 }

@@ -75,6 +75,7 @@ pub(super) async fn control_plane(
         keyring: Arc::new(keyring),
         data_dir: folder.at("control-plane"),
         listen: dev.admin_listen,
+        edges: Default::default(),
         operations_listen: dev.admin_operations_listen,
         public_url: None,
         issuer_networks: THIS_MACHINE.iter().filter_map(|net| net.parse().ok()).collect(),

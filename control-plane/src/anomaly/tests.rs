@@ -55,7 +55,7 @@ impl Bed {
         Anomalies {
             executor: self.core.executor.clone(),
             audit: self.audit.clone(),
-            edges: Edges::new(self.core.store.clone()),
+            edges: Edges::new(self.core.store.clone(), self.core.projection.clone()),
             holder: holder.to_owned(),
             // The credentials of fixtures are as old as time.
             credentials_looked_at: i64::MAX.into(),

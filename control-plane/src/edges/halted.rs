@@ -121,7 +121,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let core = Core::in_folder(folder.path()).await;
         core.bootstrap().await;
-        let edges = Edges::new(core.store.clone());
+        let edges = Edges::new(core.store.clone(), core.projection.clone());
         let stop = CancellationToken::new();
         tokio::spawn(edges.clone().watch_halted(core.executor.clone(), stop.clone()));
         let mut heads = core.projection.heads();

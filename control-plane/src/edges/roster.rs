@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use turnpike_access::id::Timestamp;
+use turnpike_access::{edge::Duty, id::Timestamp};
 
 use crate::store::EdgeReport;
 
@@ -22,19 +22,39 @@ pub enum EdgeState {
     Silent,
     /// It said goodbye, and serves nobody.
     Departed,
+    /// It was drained and has said that it serves nobody; it still follows.
+    Drained,
+    /// It was sent away, and is told nothing any more.
+    Revoked,
     /// It stands still before an event that it cannot interpret, and serves by what it has.
     Halted,
 }
 
 impl EdgeState {
-    /// `live`, `silent`, `departed` or `halted`.
+    /// `live`, `silent`, `departed`, `drained`, `revoked` or `halted`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Silent => "silent",
             Self::Departed => "departed",
+            Self::Drained => "drained",
+            Self::Revoked => "revoked",
             Self::Halted => "halted",
         }
+    }
+
+    /// Whether it is waited for by nobody: by its own word, or because it was sent away.
+    pub fn serves_nobody(self) -> bool {
+        match self {
+            Self::Departed | Self::Drained | Self::Revoked => true,
+            Self::Live | Self::Silent | Self::Halted => false,
+        }
+    }
+
+    /// The same of a state as text, as receipts keep it.
+    pub(crate) fn is_of_nobody(text: &str) -> bool {
+        let all = [Self::Departed, Self::Drained, Self::Revoked];
+        all.iter().any(|state| state.as_str() == text)
     }
 }
 
@@ -59,6 +79,17 @@ impl EdgeStatus {
             EdgeState::Live
         };
         Self { report, state }
+    }
+}
+
+impl EdgeStatus {
+    /// What it is to do says more of it than what it said.
+    pub(super) fn heed(&mut self, duty: Duty) {
+        match duty {
+            Duty::Revoked => self.state = EdgeState::Revoked,
+            Duty::Drain if self.state == EdgeState::Departed => self.state = EdgeState::Drained,
+            Duty::Drain | Duty::Serve => {}
+        }
     }
 }
 

@@ -32,7 +32,8 @@ pub(crate) fn report(name: &str, position: u64) -> EdgeReport {
 
 /// The edges of one control plane on the database in a folder.
 async fn edges_in(folder: &std::path::Path) -> Edges {
-    Edges::new(Core::idle_in(folder).await.0.store.clone())
+    let (core, _) = Core::idle_in(folder).await;
+    Edges::new(core.store.clone(), core.projection.clone())
 }
 
 #[tokio::test]

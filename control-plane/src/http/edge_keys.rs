@@ -14,7 +14,7 @@ use turnpike_runtime::{clock, identity};
 
 use super::{Late, refusal::Refusal};
 use crate::{
-    edges::{EdgeStatus, Edges},
+    edges::{EdgeState, EdgeStatus, Edges},
     store::StoreError,
 };
 
@@ -70,6 +70,7 @@ pub(super) async fn keys(State(late): State<Late>) -> Response {
 fn set_of(edges: &[EdgeStatus], now: Timestamp) -> Value {
     let keys: Vec<Value> = edges
         .iter()
+        .filter(|edge| edge.state != EdgeState::Revoked)
         .map(|edge| &edge.report)
         .filter(|report| {
             let kept = if report.departed {
@@ -89,7 +90,7 @@ mod tests {
     use turnpike_access::log::Position;
 
     use super::*;
-    use crate::{edges::EdgeState, store::EdgeReport};
+    use crate::store::EdgeReport;
 
     fn edge(name: &str, seen: i64, departed: bool, key: Option<&str>) -> EdgeStatus {
         EdgeStatus {

@@ -100,7 +100,10 @@ impl Served {
             peppers: Arc::new(Peppers::new([(1, [7; 32])])),
             tokens,
             keys,
-            edge_keys: EdgeKeys::new(Edges::new(served.core.store.clone())),
+            edge_keys: EdgeKeys::new(Edges::new(
+                served.core.store.clone(),
+                served.core.projection.clone(),
+            )),
             tasks,
         };
         assert!(served.web.set(web).is_ok());

@@ -21,7 +21,7 @@ impl Bed {
         let folder = tempdir().unwrap();
         let core = Core::in_folder(folder.path()).await;
         core.bootstrap().await;
-        let edges = Edges::new(core.store.clone());
+        let edges = Edges::new(core.store.clone(), core.projection.clone());
         let history = History::new(core.store.clone(), core.projection.clone());
         let receipts = Receipts::new(
             edges.clone(),

@@ -21,7 +21,7 @@ use turnpike_proto::admin::v1::{
     token_service_server::TokenServiceServer, usage_service_server::UsageServiceServer,
     user_service_server::UserServiceServer, virtual_account_service_server::VirtualAccountServiceServer,
 };
-use turnpike_runtime::{keyring::Keyring, token::Tokens};
+use turnpike_runtime::{enrolment::AuthorityKey, keyring::Keyring, token::Tokens};
 
 use crate::{
     bootstrap::BootstrapToken,
@@ -79,6 +79,8 @@ pub struct Administration {
     history: History,
     peppers: Arc<Peppers>,
     keyring: Arc<Keyring>,
+    /// Whom edges are to trust, where they enrol.
+    edge_authority: Option<AuthorityKey>,
     bootstrap: BootstrapToken,
     tokens: Arc<Tokens>,
     token_keys: TokenKeys,
@@ -95,7 +97,7 @@ impl Administration {
         (edges, receipts): (Edges, Receipts),
         (events, history): (Arc<dyn EventStore>, History),
         (audit, outbox): (Arc<dyn AuditStore>, Arc<dyn Outbox>),
-        keyring: Arc<Keyring>,
+        (keyring, edge_authority): (Arc<Keyring>, Option<AuthorityKey>),
         bootstrap: BootstrapToken,
         (tokens, token_keys): (Arc<Tokens>, TokenKeys),
     ) -> Self {
@@ -109,6 +111,7 @@ impl Administration {
             history,
             peppers: Arc::new(Peppers::new(keyring.peppers())),
             keyring,
+            edge_authority,
             bootstrap,
             tokens,
             token_keys,

@@ -10,7 +10,7 @@ use turnpike_proto::audit::{
     v1::{Acknowledgement, Batch, ingest_server::Ingest},
 };
 
-use super::wire::unavailable;
+use super::{enrolled::Enrolled, wire::unavailable};
 use crate::{
     execute::Executor,
     just_in_time,
@@ -26,7 +26,7 @@ mod tests;
 use decoys::Decoys;
 use losses::{Chains, Losses};
 
-/// The service for audit records. Who calls was checked before, by [`super::edge_token`].
+/// The service for audit records. Who calls was checked before, by [`super::edge_token`] or [`super::enrolled`].
 pub(crate) struct IngestService {
     pub(crate) store: Arc<dyn AuditStore>,
     /// Raises the alerts of decoys.
@@ -50,6 +50,7 @@ impl Ingest for IngestService {
         request: Request<Streaming<Batch>>,
     ) -> Result<Response<Self::UploadStream>, Status> {
         let upload = Upload {
+            enrolled: request.extensions().get::<Enrolled>().cloned(),
             batches: request.into_inner(),
             store: self.store.clone(),
             decoys: self.decoys.clone(),
@@ -64,6 +65,8 @@ impl Ingest for IngestService {
 
 /// One edge's stream.
 struct Upload {
+    /// By its certificate, where it has one.
+    enrolled: Option<Enrolled>,
     batches: Streaming<Batch>,
     store: Arc<dyn AuditStore>,
     decoys: Decoys,
@@ -91,6 +94,9 @@ impl Upload {
     async fn store(&mut self, batch: Batch) -> Result<Acknowledgement, Status> {
         let batch =
             audit::Batch::try_from(batch).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if let Some(enrolled) = &self.enrolled {
+            enrolled.check(&batch.edge, None)?;
+        }
         let epoch = batch.epoch;
         let stored = self
             .store

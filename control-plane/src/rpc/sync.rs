@@ -9,6 +9,7 @@ use turnpike_proto::sync::v1::{
     Batch, ChangesRequest, Notice, Report, SnapshotChunk, SnapshotRequest, sync_server::Sync,
 };
 
+use super::enrolled::Enrolled;
 use crate::{edges::Edges, projection::Projection, signing::Signing, store::EventStore};
 
 mod attach;
@@ -20,7 +21,7 @@ mod tests;
 /// What a call answers with, piece by piece.
 type Pieces<T> = BoxStream<'static, Result<T, Status>>;
 
-/// The service for edges. Who calls was checked before, by [`super::edge_token`].
+/// The service for edges. Who calls was checked before, by [`super::edge_token`] or [`super::enrolled`].
 pub(crate) struct SyncService {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) projection: Arc<Projection>,
@@ -54,7 +55,8 @@ impl Sync for SyncService {
         &self,
         request: Request<Streaming<Report>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
-        let attached = attach::Attached::new(self, request.into_inner());
+        let enrolled = request.extensions().get::<Enrolled>().cloned();
+        let attached = attach::Attached::new(self, request.into_inner(), enrolled);
         Ok(Response::new(attached.notices().boxed()))
     }
 }

@@ -13,7 +13,7 @@ use super::StartError;
 use crate::settings::Settings;
 
 /// A dead peer is noticed after so long without an answer to a ping.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// A bound gRPC listener, not yet serving.
 pub(super) struct Listener {
@@ -48,16 +48,7 @@ impl Listener {
                 ));
             }
         }
-        let bound = TcpListener::bind(settings.listen).await;
-        let socket = bound.map_err(|error| {
-            StartError::setting(
-                "TURNPIKE_LISTEN",
-                format!("{} cannot be listened on: {error}", settings.listen),
-            )
-        })?;
-        let address = socket
-            .local_addr()
-            .map_err(|error| StartError::setting("TURNPIKE_LISTEN", error))?;
+        let (socket, address) = bind("TURNPIKE_LISTEN", settings.listen).await?;
         Ok(Self {
             socket,
             server,
@@ -78,6 +69,21 @@ impl Listener {
             tracing::error!(%error, "the gRPC listener broke off");
         }
     }
+}
+
+/// Binds an address, and says which one it is; the port is known even if 0 was asked for.
+pub(super) async fn bind(
+    setting: &'static str,
+    wanted: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = TcpListener::bind(wanted).await;
+    let socket = bound
+        .map_err(|error| StartError::setting(setting, format!("{wanted} cannot be listened on: {error}")))?;
+    let address = socket.local_addr();
+    Ok((
+        socket,
+        address.map_err(|error| StartError::setting(setting, error))?,
+    ))
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, StartError> {

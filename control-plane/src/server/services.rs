@@ -7,9 +7,13 @@ use tonic::{
     service::{Routes, interceptor::InterceptedService},
 };
 use turnpike_access::digest::Peppers;
-use turnpike_proto::{audit::v1::ingest_server::IngestServer, sync::v1::sync_server::SyncServer};
+use turnpike_proto::{
+    audit::v1::ingest_server::IngestServer,
+    sync::v1::{enrolment_server::EnrolmentServer, sync_server::SyncServer},
+};
 use turnpike_runtime::{
     bus::SharedBus,
+    enrolment::Authority,
     keyring::Keyring,
     random,
     readiness::Condition,
@@ -20,6 +24,7 @@ use super::{StartError, parts::Parts};
 use crate::{
     anomaly::Anomalies,
     bootstrap::BootstrapToken,
+    edge_authority,
     edges::Edges,
     execute::{Executor, Writer},
     history::History,
@@ -34,6 +39,8 @@ use crate::{
         admin::{self, Administration},
         audit::{IngestService, decoys::Decoys, losses::Losses},
         edge_token::EdgeToken,
+        enrolled,
+        enrolment::{self, EnrolmentService},
         sync::SyncService,
     },
     settings::Settings,
@@ -59,6 +66,8 @@ pub(super) struct Services {
     tokens: Arc<Tokens>,
     token_keys: TokenKeys,
     keyring: Arc<Keyring>,
+    /// Signs edges' certificates, where edges enrol.
+    pub(super) authority: Option<Arc<Authority>>,
 }
 
 impl Services {
@@ -83,6 +92,7 @@ impl Services {
         let signing = Signing::load(&*events, &settings.keyring)
             .await
             .map_err(|error| StartError::setting("TURNPIKE_KEYRING", error))?;
+        let authority = authority(settings, &*events).await?;
         let given = settings.bootstrap_token.clone();
         let bootstrap = BootstrapToken::prepare(given, snapshot.bootstrapped(), &settings.data_dir)
             .map_err(|error| StartError::setting("TURNPIKE_DATA_DIR", error))?;
@@ -93,7 +103,7 @@ impl Services {
             "writer",
             writer.run(database.clone(), parts.writing.shutdown().token()),
         );
-        let edges = Edges::new(events.clone());
+        let edges = Edges::new(events.clone(), projection.clone());
         let stop = parts.passing_on.shutdown().token();
         parts
             .passing_on
@@ -125,6 +135,7 @@ impl Services {
             projection,
             signing,
             keyring,
+            authority,
         };
         this.look_after(settings, parts)?;
         Ok(this)
@@ -193,7 +204,10 @@ impl Services {
             (self.edges.clone(), self.receipts()),
             (self.events.clone(), self.history()),
             (self.audit.clone(), self.outbox.clone()),
-            self.keyring.clone(),
+            (
+                self.keyring.clone(),
+                self.authority.as_ref().map(|authority| authority.public_key()),
+            ),
             self.bootstrap.clone(),
             (self.tokens.clone(), self.token_keys.clone()),
         )
@@ -211,10 +225,48 @@ impl Services {
         }
     }
 
-    /// Everything that can be called.
-    pub(super) fn routes(&self, parts: &Parts) -> Result<Routes, StartError> {
+    /// Everything that can be called at the common listener.
+    pub(super) fn routes(&self, settings: &Settings, parts: &Parts) -> Result<Routes, StartError> {
+        let edge_token = match settings.edges.keyring_is_enough() {
+            true => EdgeToken::of(self.keyring.clone()),
+            false => EdgeToken::none(),
+        };
+        let (sync, ingest) = self.for_edges(parts);
+        let (health, health_service) = tonic_health::server::health_reporter();
+        drop(health);
+        let refused = |error| StartError::State(format!("reflection: {error}"));
+        Ok(admin::services(self.administration())
+            .add_service(health_service)
+            .add_service(reflection().build_v1().map_err(refused)?)
+            // What grpcurl before 1.8.8, and much else, still asks for.
+            .add_service(reflection().build_v1alpha().map_err(refused)?)
+            .add_service(InterceptedService::new(sync, edge_token.clone()))
+            .add_service(InterceptedService::new(ingest, edge_token)))
+    }
+
+    /// What edges that have enrolled call, and those that want to.
+    pub(super) fn edge_routes(
+        &self,
+        settings: &Settings,
+        authority: Arc<Authority>,
+        parts: &Parts,
+    ) -> Routes {
+        let enrolment = EnrolmentService {
+            executor: self.executor.clone(),
+            peppers: Arc::new(Peppers::new(self.keyring.peppers())),
+            authority,
+            life: settings.edges.edge_certificate_life.get(),
+        };
+        let enrolment = EnrolmentServer::new(enrolment).max_decoding_message_size(enrolment::QUESTION_LIMIT);
+        let (sync, ingest) = self.for_edges(parts);
+        let services = Routes::new(enrolment).add_service(sync).add_service(ingest);
+        let admit = axum::middleware::from_fn_with_state(self.projection.clone(), enrolled::admit);
+        Routes::from(services.into_axum_router().layer(admit))
+    }
+
+    /// The services for edges. Who calls is checked before.
+    fn for_edges(&self, parts: &Parts) -> (SyncServer<SyncService>, IngestServer<IngestService>) {
         let stop = parts.serving.shutdown().token();
-        let edge_token = EdgeToken::of(self.keyring.clone());
         let sync = SyncService {
             store: self.events.clone(),
             projection: self.projection.clone(),
@@ -232,20 +284,24 @@ impl Services {
         let ingest = IngestServer::new(ingest)
             .max_decoding_message_size(MESSAGE_LIMIT)
             .accept_compressed(CompressionEncoding::Zstd);
-        let sync = SyncServer::new(sync).send_compressed(CompressionEncoding::Zstd);
-        let (health, health_service) = tonic_health::server::health_reporter();
-        drop(health);
-        let refused = |error| StartError::State(format!("reflection: {error}"));
-        Ok(admin::services(self.administration())
-            .add_service(health_service)
-            .add_service(reflection().build_v1().map_err(refused)?)
-            // What grpcurl before 1.8.8, and much else, still asks for.
-            .add_service(reflection().build_v1alpha().map_err(refused)?)
-            .add_service(InterceptedService::new(sync, edge_token.clone()))
-            .add_service(tonic::service::interceptor::InterceptedService::new(
-                ingest, edge_token,
-            )))
+        (
+            SyncServer::new(sync).send_compressed(CompressionEncoding::Zstd),
+            ingest,
+        )
     }
+}
+
+/// What signs edges' certificates, where edges enrol.
+async fn authority(
+    settings: &Settings,
+    events: &dyn EventStore,
+) -> Result<Option<Arc<Authority>>, StartError> {
+    if settings.edges.listen.is_none() {
+        return Ok(None);
+    }
+    let loaded = edge_authority::load(events, &settings.keyring).await;
+    let loaded = loaded.map_err(|error| StartError::setting("TURNPIKE_EDGE_LISTEN", error))?;
+    Ok(Some(Arc::new(loaded)))
 }
 
 /// Tells tools what services there are, so that they need no copy of the .proto files.

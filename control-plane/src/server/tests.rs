@@ -25,6 +25,7 @@ fn settings(folder: &Path) -> Settings {
         keyring: Arc::new(Keyring::parse(&Keyring::generate()).unwrap()),
         data_dir: folder.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
+        edges: Default::default(),
         operations_listen: "127.0.0.1:0".parse().unwrap(),
         public_url: None,
         issuer_networks: Vec::new(),

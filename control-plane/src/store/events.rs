@@ -77,6 +77,10 @@ pub trait EventStore: Send + Sync + 'static {
     /// planes start at once, all get the same first key.
     async fn first_signing_key(&self, candidate: &SealedKey) -> Result<Vec<SealedKey>, StoreError>;
 
+    /// Keeps `candidate` if no authority for edges' certificates is kept, and returns the one that then is. However many control
+    /// planes start at once, all get the same.
+    async fn first_edge_authority(&self, candidate: &SealedKey) -> Result<SealedKey, StoreError>;
+
     /// The keys of Turnpike's own tokens, oldest first. Which of them are believed is for the log to say.
     async fn token_keys(&self) -> Result<Vec<SealedKey>, StoreError>;
 
@@ -123,7 +127,7 @@ pub struct StoredReceipt {
     pub text: String,
 }
 
-/// A key that signs what goes over the bus, or Turnpike's own tokens.
+/// A key that signs what goes over the bus, Turnpike's own tokens, or edges' certificates.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedKey {
     /// Its public name.

@@ -19,6 +19,7 @@ use super::{
 
 mod anomaly;
 mod audit;
+mod authority;
 mod edges;
 mod held;
 mod keys;
@@ -121,6 +122,10 @@ impl EventStore for Postgres {
 
     async fn first_signing_key(&self, candidate: &SealedKey) -> Result<Vec<SealedKey>, StoreError> {
         within(keys::first(&self.pool, candidate)).await
+    }
+
+    async fn first_edge_authority(&self, candidate: &SealedKey) -> Result<SealedKey, StoreError> {
+        within(authority::first(&self.pool, candidate)).await
     }
 
     async fn token_keys(&self) -> Result<Vec<SealedKey>, StoreError> {

@@ -26,6 +26,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("snapshot_chunks", "SELECT, INSERT, DELETE"),
     ("signing_keys", "SELECT, INSERT"),
     ("token_keys", "SELECT, INSERT, DELETE"),
+    ("edge_authority", "SELECT, INSERT"),
     ("edges", "SELECT, INSERT, UPDATE, DELETE"),
     ("held_keys", "SELECT, INSERT, DELETE"),
     ("receipts", "SELECT, INSERT, UPDATE, DELETE"),

@@ -26,6 +26,7 @@ use super::{
 
 mod anomaly;
 mod audit;
+mod authority;
 mod edges;
 mod held;
 mod keys;
@@ -138,6 +139,10 @@ impl EventStore for Sqlite {
 
     async fn first_signing_key(&self, candidate: &SealedKey) -> Result<Vec<SealedKey>, StoreError> {
         keys::first(&self.writer, candidate).await
+    }
+
+    async fn first_edge_authority(&self, candidate: &SealedKey) -> Result<SealedKey, StoreError> {
+        authority::first(&self.writer, candidate).await
     }
 
     async fn token_keys(&self) -> Result<Vec<SealedKey>, StoreError> {

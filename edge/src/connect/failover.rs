@@ -12,6 +12,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use tonic::{
@@ -27,27 +28,31 @@ pub struct Failover(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    first: Channel,
-    others: Vec<Channel>,
+    /// None before this edge has a certificate, where it needs one.
+    channels: ArcSwap<Vec<Channel>>,
     current: AtomicUsize,
 }
 
 impl Failover {
     /// Over these, beginning with one of them.
-    pub(super) fn new(first: Channel, others: Vec<Channel>, begin: usize) -> Self {
+    pub(crate) fn new(channels: Vec<Channel>, begin: usize) -> Self {
         Self(Arc::new(Shared {
-            first,
-            others,
+            channels: ArcSwap::from_pointee(channels),
             current: AtomicUsize::new(begin),
         }))
+    }
+
+    /// From now on over these. Answers that are still coming keep those that they come by.
+    pub(crate) fn replace(&self, channels: Vec<Channel>) {
+        self.0.channels.store(Arc::new(channels));
     }
 }
 
 impl Shared {
-    fn channel(&self, at: usize) -> Channel {
-        let index = at % (self.others.len() + 1);
-        let other = index.checked_sub(1).and_then(|index| self.others.get(index));
-        other.unwrap_or(&self.first).clone()
+    fn channel(&self, at: usize) -> Option<Channel> {
+        let channels = self.channels.load();
+        let index = at.checked_rem(channels.len())?;
+        channels.get(index).cloned()
     }
 
     /// Goes on to the next, unless somebody has already.
@@ -56,7 +61,7 @@ impl Shared {
         let left = self
             .current
             .compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
-        if left.is_ok() && !self.others.is_empty() {
+        if left.is_ok() && self.channels.load().len() > 1 {
             tracing::info!("a control plane does not answer; asking another one");
         }
     }
@@ -75,8 +80,11 @@ impl Service<Request<Body>> for Failover {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shared = self.0.clone();
         let at = shared.current.load(Ordering::Relaxed);
-        let mut channel = shared.channel(at);
+        let channel = shared.channel(at);
         Box::pin(async move {
+            let Some(mut channel) = channel else {
+                return Ok(Status::unavailable("this edge has no certificate yet").into_http());
+            };
             let answered = match poll_fn(|cx| channel.poll_ready(cx)).await {
                 Ok(()) => channel.call(request).await,
                 Err(error) => Err(error),

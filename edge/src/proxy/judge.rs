@@ -148,6 +148,9 @@ fn denied(choice: &Choice<'_>, hidden: bool, route: &'static Route, decision: St
 }
 
 pub(super) fn load(state: &State) -> Result<crate::current::Loaded, Refusal> {
+    if let Some(why) = state.current.closed() {
+        return Err(unavailable(why));
+    }
     state.current.load().ok_or(unavailable("no_snapshot"))
 }
 

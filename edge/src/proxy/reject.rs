@@ -95,7 +95,7 @@ pub enum Refusal {
     UpstreamTimeout,
     /// 503: the edge can't decide, or can't take the request now. Never a statement about the caller.
     Unavailable {
-        /// `no_snapshot`, `fenced`, `position_not_reached`, `draining` …
+        /// `no_snapshot`, `revoked`, `drained`, `fenced`, `position_not_reached`, `draining` …
         reason: &'static str,
         /// When to try again.
         retry_after: Duration,

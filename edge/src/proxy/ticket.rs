@@ -24,7 +24,7 @@ use super::{
     route::Route,
     state::{RequestId, State},
 };
-use crate::{audit::Unrecorded, metrics::Labels};
+use crate::{audit::Unrecorded, current::UnderWay, metrics::Labels};
 
 /// Sent to nobody: the client had gone before there was a status. As nginx has it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -44,6 +44,8 @@ pub(super) struct Ticket {
     survives: Survives,
     /// Further records of the same request that are finished, but for what they are to survive.
     further: Vec<Ticket>,
+    /// Counts as a request under way for as long.
+    _under_way: UnderWay,
 }
 
 /// What the record is to survive before the answer begins.
@@ -121,6 +123,7 @@ impl Ticket {
             answers: true,
             survives: Survives::default(),
             further: Vec::new(),
+            _under_way: state.current.enter(),
         }
     }
 
@@ -142,6 +145,7 @@ impl Ticket {
             answers: false,
             survives: self.survives,
             further: Vec::new(),
+            _under_way: self.state.current.enter(),
         }
     }
 
@@ -237,6 +241,7 @@ impl Ticket {
             answers: self.answers,
             survives: self.survives,
             further: std::mem::take(&mut self.further),
+            _under_way: self.state.current.enter(),
         }
     }
 

@@ -44,6 +44,11 @@ pub struct Limits {
     /// Seconds that requests under way get to finish at shutdown; then they are cut
     #[arg(long, env = "TURNPIKE_DRAIN_TIMEOUT", default_value = "30", value_parser = seconds)]
     pub drain_timeout: Duration,
+
+    /// Seconds for which an edge that an operator drains, no longer ready, still takes requests: as long as load balancers take to
+    /// notice
+    #[arg(long, env = "TURNPIKE_DRAIN_NOTICE", default_value = "15", value_parser = seconds)]
+    pub drain_notice: Duration,
 }
 
 impl Limits {
@@ -58,6 +63,7 @@ impl Limits {
             first_byte_timeout,
             idle_timeout,
             drain_timeout,
+            drain_notice,
         } = self;
         let seconds = |duration: &Duration| format!("{}s", duration.as_secs_f64());
         vec![
@@ -70,6 +76,7 @@ impl Limits {
             ("first-byte-timeout", seconds(first_byte_timeout)),
             ("idle-timeout", seconds(idle_timeout)),
             ("drain-timeout", seconds(drain_timeout)),
+            ("drain-notice", seconds(drain_notice)),
         ]
     }
 }

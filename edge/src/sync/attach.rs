@@ -14,9 +14,9 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 
-use turnpike_access::{id::Timestamp, log::Position};
+use turnpike_access::{edge::Duty, id::Timestamp, log::Position};
 use turnpike_proto::sync::v1::{Notice, Report, sync_client::SyncClient};
 use turnpike_runtime::{identity::Applied, retry::Backoff};
 
@@ -74,6 +74,7 @@ pub(super) struct Attach {
     pub(super) standing: watch::Receiver<Standing>,
     pub(super) notices: watch::Sender<Option<Arc<Told>>>,
     pub(super) current: Arc<Current>,
+    pub(super) duty: Arc<watch::Sender<Duty>>,
     /// The last statement: most reports say nothing new.
     pub(super) said: Option<(Applied, String)>,
 }
@@ -87,6 +88,11 @@ impl Attach {
             let Err(error) = self.session(&done, &mut backoff, &mut told).await else {
                 return;
             };
+            if error.code() == Code::PermissionDenied {
+                // Nothing is said to this edge any more, and it has nothing to say.
+                self.duty.send_replace(Duty::Revoked);
+                return done.cancelled().await;
+            }
             // Once for each interruption, not once for each attempt.
             if !told {
                 tracing::warn!(%error, "not attached to the control plane, trying again; requests are served as before");
@@ -203,7 +209,8 @@ impl Attach {
             applied: applied.map_or(0, Position::get),
             applied_time_us: applied_at.as_micros(),
             halted: halted.unwrap_or_default(),
-            goodbye,
+            // Drained, it may be asked to serve again, and stays attached.
+            goodbye: goodbye || self.current.serves_nobody(),
             epoch: *epoch,
             identity_key: key.as_ref().to_owned(),
             identity_proof: proof.to_vec(),

@@ -121,13 +121,13 @@ impl Healing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::{EdgeToken, channel};
+    use crate::connect::{ControlPlanes, EdgeToken, channel};
 
     const LONG: Duration = Duration::from_secs(3600);
 
     fn healing() -> Healing {
-        let nowhere = http::Uri::from_static("http://127.0.0.1:1").into();
-        Healing::new(channel(nowhere, None, EdgeToken::of(None)).expect("a channel"))
+        let nowhere = ControlPlanes::from(http::Uri::from_static("http://127.0.0.1:1"));
+        Healing::new(channel(&nowhere, None, EdgeToken::of(None)).expect("a channel"))
     }
 
     #[tokio::test]

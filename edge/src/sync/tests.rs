@@ -146,7 +146,7 @@ async fn bed(log: Vec<Recorded>, length: usize) -> Bed {
     let done = CancellationToken::new();
     let sync = Sync {
         channel: connect::channel(
-            control_plane.parse::<http::Uri>().expect("uri").into(),
+            &control_plane.parse::<http::Uri>().expect("uri").into(),
             None,
             EdgeToken::of(None),
         )
@@ -164,6 +164,7 @@ async fn bed(log: Vec<Recorded>, length: usize) -> Bed {
         },
         current: current.clone(),
         on_disk: None,
+        duty: Arc::new(watch::Sender::new(Duty::Serve)),
         condition: Readiness::new().condition("snapshot", "starting"),
     };
     sync.start(&tasks, &done);

@@ -67,6 +67,21 @@ impl fmt::Debug for v1::SecretResponse {
     }
 }
 
+impl fmt::Debug for v1::EnrolEdgeResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            token: _,
+            expires_time_us,
+            receipt,
+        } = self;
+        f.debug_struct("EnrolEdgeResponse")
+            .field("token", &HIDDEN)
+            .field("expires_time_us", expires_time_us)
+            .field("receipt", receipt)
+            .finish()
+    }
+}
+
 impl fmt::Debug for v1::ReportLeakRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -156,7 +171,7 @@ mod tests {
             verification: Some(v1::issuer::Verification::Introspection(introspection)),
             ..Default::default()
         };
-        let all: [&dyn fmt::Debug; 9] = [
+        let all: [&dyn fmt::Debug; 10] = [
             &v1::BootstrapRequest {
                 token: secret(),
                 ..Default::default()
@@ -171,6 +186,10 @@ mod tests {
             },
             &v1::SecretResponse {
                 key: secret(),
+                ..Default::default()
+            },
+            &v1::EnrolEdgeResponse {
+                token: secret(),
                 ..Default::default()
             },
             &v1::ReportLeakRequest {
@@ -235,6 +254,7 @@ mod tests {
                 "Introspection",
                 "CreateProviderRequest",
                 "UpdateProviderRequest",
+                "EnrolEdgeResponse",
             ]
         );
     }

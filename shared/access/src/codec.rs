@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     alert::Alerts,
     credential::Credential,
+    edge::EdgeRecord,
     fold::Missing,
     grant::Grant,
     id::{Id, ModelId, Name, Timestamp},
@@ -39,6 +40,8 @@ enum Record {
     },
     /// Of Turnpike's own tokens; these come before the tenants.
     TokenKey(TokenKey),
+    /// What was decided about an edge; these come before the tenants.
+    Edge(EdgeRecord),
     Tenant {
         name: Name,
         settings: TenantSettings,
@@ -108,12 +111,12 @@ pub fn encode<E: From<serde_json::Error>>(
         .iter()
         .map(|tenant| records_of(tenant).count())
         .sum::<usize>();
+    let beside = snapshot.token_keys.len() + snapshot.edges.iter().len() + snapshot.credentials.len();
     let first = Record::Snapshot {
         format: FORMAT,
         head: snapshot.head,
         bootstrapped: snapshot.bootstrapped,
-        records: u64::try_from(counts + snapshot.token_keys.len() + snapshot.credentials.len())
-            .unwrap_or(u64::MAX),
+        records: u64::try_from(counts + beside).unwrap_or(u64::MAX),
     };
     let mut line = Vec::with_capacity(1024);
     let mut write = |record: &Record| -> Result<(), E> {
@@ -125,6 +128,8 @@ pub fn encode<E: From<serde_json::Error>>(
     write(&first)?;
     let keys = snapshot.token_keys.iter().cloned();
     keys.map(Record::TokenKey).try_for_each(|record| write(&record))?;
+    let edges = snapshot.edges.iter().cloned();
+    edges.map(Record::Edge).try_for_each(|record| write(&record))?;
     for tenant in tenants {
         records_of(tenant).try_for_each(|record| write(&record))?;
     }
@@ -275,6 +280,7 @@ impl Decoder {
             Record::TokenKey(key) if self.tenant.is_none() => {
                 Arc::make_mut(&mut self.snapshot.token_keys).push(key);
             }
+            Record::Edge(edge) if self.tenant.is_none() => self.snapshot.edges.put(edge),
             Record::Tenant {
                 name,
                 settings,
@@ -352,7 +358,11 @@ fn restore(tenant: &mut Tenant, record: Record) -> Result<(), Missing> {
         Record::Revocations { issuer, revocations } => {
             tenant.revocations.insert(issuer, Arc::new(revocations));
         }
-        Record::Snapshot { .. } | Record::Tenant { .. } | Record::TokenKey(_) | Record::Credential(_) => {
+        Record::Snapshot { .. }
+        | Record::Tenant { .. }
+        | Record::TokenKey(_)
+        | Record::Edge(_)
+        | Record::Credential(_) => {
             return Err(Missing("order"));
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     alert::{Alert, destination::Destination, own::OwnRule},
     credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
+    edge::EdgeChange,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
     issuer::{IssuerProfile, TokenKey, TokenMatch},
@@ -150,6 +151,8 @@ pub enum Command {
     AddTokenKey(TokenKey),
     /// What a key signed stops working.
     RemoveTokenKey { id: Arc<str> },
+    /// Something else is decided about an edge.
+    ChangeEdge { edge: Name, change: EdgeChange },
     /// A new provider.
     CreateProvider { name: Name, profile: ProviderProfile },
     /// Another configuration of a provider.
@@ -267,13 +270,12 @@ impl Command {
             Self::RotateCredential { id, .. } | Self::HandOverCredential { id, .. } => {
                 ("credentials.rotate", "credential", id.to_string())
             }
-            Self::SuspendCredential { id, .. } | Self::ResumeCredential { id, .. } => {
-                ("credentials.suspend", "credential", id.to_string())
-            }
+            Self::SuspendCredential { id, .. }
+            | Self::ResumeCredential { id, .. }
+            | Self::WarnOfCredential { id, .. } => ("credentials.suspend", "credential", id.to_string()),
             Self::RevokeCredential { id, .. } => ("credentials.revoke", "credential", id.to_string()),
             Self::NarrowCredential { id, .. } => ("credentials.narrow", "credential", id.to_string()),
             Self::RevokeCredentials { .. } => ("credentials.revoke", "credential", String::new()),
-            Self::WarnOfCredential { id, .. } => ("credentials.suspend", "credential", id.to_string()),
             Self::CreateIssuer { name, .. }
             | Self::UpdateIssuer { name, .. }
             | Self::DeleteIssuer { name } => ("issuers.write", "issuer", name.to_string()),
@@ -281,6 +283,7 @@ impl Command {
             Self::AddTokenKey(TokenKey { id, .. }) | Self::RemoveTokenKey { id } => {
                 ("token-keys.write", "token-key", id.to_string())
             }
+            Self::ChangeEdge { edge, .. } => ("edges.write", "edge", edge.to_string()),
             Self::CreateProvider { name, .. }
             | Self::UpdateProvider { name, .. }
             | Self::DeleteProvider { name } => ("providers.write", "provider", name.to_string()),

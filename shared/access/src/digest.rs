@@ -73,6 +73,11 @@ impl Peppers {
 
     /// Whether the digest is of the presented key's secret. Takes the same time whether or not it is.
     pub fn verify(&self, digest: &KeyDigest, key: &PresentedKey<'_>) -> bool {
+        self.holds(digest, key.id(), key.secret())
+    }
+
+    /// The same of any secret that has an id.
+    pub fn holds(&self, digest: &KeyDigest, id: Id, secret: &str) -> bool {
         let keyed = self
             .0
             .iter()
@@ -83,7 +88,7 @@ impl Peppers {
         };
         let proof = Proof {
             pepper: Some(*pepper),
-            mac: keyed.mac(key.id(), key.secret()),
+            mac: keyed.mac(id, secret),
         };
         proof.is_of(digest.pepper, &digest.mac)
     }

@@ -17,6 +17,7 @@ use crate::{
     alert::{Alert, destination::Destination, own::OwnRule},
     credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
+    edge::Invitation,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
     issuer::{IssuerProfile, TokenKey, TokenMatch},
@@ -189,6 +190,28 @@ pub enum Event {
     /// What this key signed stopped working. Of the operators' tenant.
     #[serde(rename = "token_key.removed.v1")]
     TokenKeyRemoved { id: Arc<str> },
+    /// A token was made for an edge to come in by. Of the operators' tenant, as all about edges.
+    #[serde(rename = "edge.invited.v1")]
+    EdgeInvited { edge: Name, invitation: Invitation },
+    /// The token was shown, with the key that the edge is known by from now on.
+    #[serde(rename = "edge.enrolled.v1")]
+    EdgeEnrolled {
+        edge: Name,
+        invitation: Id,
+        key: Arc<str>,
+    },
+    /// The edge was sent away, and no token that was made before lets it in.
+    #[serde(rename = "edge.revoked.v1")]
+    EdgeRevoked { edge: Name, reason: Arc<str> },
+    /// The edge is to finish what it has and to take nothing new.
+    #[serde(rename = "edge.drained.v1")]
+    EdgeDrained { edge: Name },
+    /// The edge serves again.
+    #[serde(rename = "edge.resumed.v1")]
+    EdgeResumed { edge: Name },
+    /// Whatever was decided about the edge is over; it is known by no key.
+    #[serde(rename = "edge.forgotten.v1")]
+    EdgeForgotten { edge: Name },
     /// A provider was added.
     #[serde(rename = "provider.created.v1")]
     ProviderCreated { name: Name, profile: ProviderProfile },

@@ -15,6 +15,7 @@ use crate::{
 mod alert;
 mod catalogue;
 mod credential;
+mod edge;
 mod issuer;
 mod limit;
 mod request;
@@ -94,6 +95,12 @@ impl Snapshot {
             | Event::TokenRevoked { .. }
             | Event::TokenKeyAdded(_)
             | Event::TokenKeyRemoved { .. } => self.apply_to_issuers(origin, position, event)?,
+            Event::EdgeInvited { .. }
+            | Event::EdgeEnrolled { .. }
+            | Event::EdgeRevoked { .. }
+            | Event::EdgeDrained { .. }
+            | Event::EdgeResumed { .. }
+            | Event::EdgeForgotten { .. } => self.apply_to_edges(event)?,
             other => self.tenant_mut(&origin.tenant)?.apply(origin, other)?,
         }
         Ok(())

@@ -17,6 +17,7 @@ use crate::{
 mod alert;
 mod catalogue;
 mod credential;
+mod edge;
 mod issuer;
 mod limit;
 mod offer;
@@ -135,6 +136,7 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::RevokeTokens { .. }
         | Command::AddTokenKey(_)
         | Command::RemoveTokenKey { .. }) => issuer::handle(snapshot, tenant, now, issuer),
+        Command::ChangeEdge { edge, change } => edge::handle(snapshot, tenant, now, edge, change),
         offer @ (Command::CreateOffer(_) | Command::DeleteOffer { .. }) => {
             offer::handle(snapshot, tenant, offer)
         }

@@ -19,6 +19,7 @@ pub mod credential;
 pub mod decide;
 pub mod delegate;
 pub mod digest;
+pub mod edge;
 pub mod effective;
 pub mod event;
 pub mod explain;

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::{
     alert::Alerts,
     credential::Credential,
+    edge::EdgeRecords,
     grant::Grant,
     id::{Id, ModelId, Name, Principal, Timestamp},
     issuer::{Issuer, Revocations, TokenKey},
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub(crate) issuers: Table<Arc<str>, Arc<Vec<(Name, Name)>>>,
     /// The keys of Turnpike's own tokens, the oldest first.
     pub(crate) token_keys: Arc<Vec<TokenKey>>,
+    /// What was decided about edges.
+    pub(crate) edges: EdgeRecords,
 }
 
 impl Snapshot {
@@ -100,6 +103,11 @@ impl Snapshot {
     /// The keys that verify Turnpike's own tokens, the oldest first; the last one signs.
     pub fn token_keys(&self) -> &[TokenKey] {
         &self.token_keys
+    }
+
+    /// What was decided about edges.
+    pub fn edges(&self) -> &EdgeRecords {
+        &self.edges
     }
 
     /// The one tenant beside the operators', where there is just one.

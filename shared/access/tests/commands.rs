@@ -14,9 +14,11 @@ use turnpike_access::{
     tenant::{AccountProfile, TeamProfile, TenantSettings},
 };
 
+mod edge;
 mod issuer;
 mod request;
 
+pub(crate) use edge::invitation;
 pub(crate) use issuer::trusted;
 pub(crate) use request::unfilled;
 
@@ -51,8 +53,10 @@ pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
 fn step(bytes: &[u8]) -> Step {
     let mut dice = Dice::new(bytes);
     let tenant: Name = TENANTS[usize::from(dice.one_in(4))].parse().unwrap();
-    if dice.one_in(8) {
-        return issuer::on_token_keys(&mut dice);
+    match dice.below(16) {
+        14 => return edge::on_edges(&mut dice),
+        15 => return issuer::on_token_keys(&mut dice),
+        _ => {}
     }
     let command = match dice.below(13) {
         10 | 11 => issuer::on_issuer(&mut dice),

@@ -16,6 +16,7 @@ mod codec;
 mod commands;
 mod decide;
 mod delegate;
+mod edges;
 mod effective;
 mod events;
 mod fallback;

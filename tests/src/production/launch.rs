@@ -71,6 +71,13 @@ pub(super) async fn start_provider(folder: &Path) -> (Process, SocketAddr) {
     (process, address)
 }
 
+/// Where a control plane that serves listens to edges that have enrolled.
+pub(super) async fn edge_listener(control_plane: &mut Process, skip: usize) -> SocketAddr {
+    control_plane
+        .address(skip, "the control plane serves", "edges")
+        .await
+}
+
 /// Starts a control plane and waits for the log line that says where it is.
 pub(super) async fn start_control_plane(
     folder: &Path,

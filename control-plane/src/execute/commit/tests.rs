@@ -85,6 +85,10 @@ impl EventStore for Losing {
         self.inner.first_signing_key(candidate).await
     }
 
+    async fn first_edge_authority(&self, candidate: &SealedKey) -> Result<SealedKey, StoreError> {
+        self.inner.first_edge_authority(candidate).await
+    }
+
     async fn token_keys(&self) -> Result<Vec<SealedKey>, StoreError> {
         self.inner.token_keys().await
     }

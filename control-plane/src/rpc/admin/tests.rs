@@ -51,7 +51,7 @@ async fn served() -> Served {
     let Stores { audit, outbox, .. } = store::connect(&core.url).await.unwrap();
     let token = BootstrapToken::prepare(Some(Secret::new("once")), false, folder.path()).unwrap();
     let keyring = Arc::new(Keyring::parse(&Keyring::generate()).unwrap());
-    let edges = Edges::new(core.store.clone());
+    let edges = Edges::new(core.store.clone(), core.projection.clone());
     let tasks = Tasks::new(Shutdown::new());
     let tokens = Tokens::new(TokenSettings::default(), keyring.clone(), &tasks).unwrap();
     let token_keys = TokenKeys::new(
@@ -72,7 +72,7 @@ async fn served() -> Served {
         (edges, receipts),
         (core.store.clone(), history),
         (audit, outbox),
-        keyring.clone(),
+        (keyring.clone(), None),
         token,
         (tokens, token_keys),
     );

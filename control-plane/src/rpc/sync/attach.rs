@@ -13,7 +13,12 @@ use turnpike_access::log::Head;
 use turnpike_proto::sync::v1::{Notice, Report};
 
 use super::SyncService;
-use crate::{edges::Edges, projection::Projection, rpc::wire, signing::Signing};
+use crate::{
+    edges::Edges,
+    projection::Projection,
+    rpc::{enrolled::Enrolled, wire},
+    signing::Signing,
+};
 
 /// A notice comes at least this often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -25,6 +30,8 @@ const HEARD: usize = 64;
 /// One attached edge. An edge that goes without a goodbye is not departed: it becomes silent by not being heard.
 pub(super) struct Attached {
     reports: Streaming<Report>,
+    /// By its certificate, where it has one.
+    enrolled: Option<Enrolled>,
     heads: watch::Receiver<Head>,
     projection: Arc<Projection>,
     heard: Heard,
@@ -67,12 +74,13 @@ struct Next {
 }
 
 impl Attached {
-    pub(super) fn new(service: &SyncService, reports: Streaming<Report>) -> Self {
+    pub(super) fn new(service: &SyncService, reports: Streaming<Report>, enrolled: Option<Enrolled>) -> Self {
         let mut heads = service.projection.heads();
         heads.mark_changed();
         let now = Instant::now();
         Self {
             reports,
+            enrolled,
             heads,
             projection: service.projection.clone(),
             heard: Heard::default(),
@@ -100,6 +108,9 @@ impl Attached {
                 () = self.stop.cancelled() => return Ok(None),
                 report = self.reports.message() => match report? {
                     Some(report) => {
+                        if let Some(enrolled) = &self.enrolled {
+                            enrolled.check(&report.edge, Some(&report.region))?;
+                        }
                         self.heard.hear(report.number, Instant::now());
                         self.edges.report(wire::report(report)?);
                     }

@@ -49,7 +49,7 @@ impl Served {
         let core = Core::in_folder(folder.path()).await;
         core.bootstrap().await;
         let keyring = Arc::new(Keyring::parse(&Keyring::generate()).unwrap());
-        let edges = Edges::new(core.store.clone());
+        let edges = Edges::new(core.store.clone(), core.projection.clone());
         let stop = CancellationToken::new();
         let service = SyncService {
             store: core.store.clone(),

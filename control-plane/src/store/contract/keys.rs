@@ -48,6 +48,21 @@ async fn control_planes_that_start_at_once_agree_on_the_first_key() {
 }
 
 #[tokio::test]
+async fn control_planes_that_start_at_once_agree_on_the_edges_authority() {
+    on_each_engine(async |database| {
+        let starts = ["a", "b", "c", "d", "e"].map(async |id| {
+            let store = database.stores().await.events;
+            store.first_edge_authority(&key(id, 1)).await.unwrap()
+        });
+        let answers = join_all(starts).await;
+        let again = database.stores().await.events;
+        let again = again.first_edge_authority(&key("f", 0)).await.unwrap();
+        assert!(answers.iter().all(|answer| *answer == again), "{answers:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn token_keys_are_kept_beside_the_bus_s_until_they_are_removed() {
     on_each_engine(async |database| {
         let store = database.stores().await.events;

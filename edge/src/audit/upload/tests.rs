@@ -158,7 +158,7 @@ async fn bed(cut_after: usize) -> Bed {
     });
     let upload = Upload {
         edge: Arc::from("edge-1"),
-        channel: connect::channel(control_plane.into(), None, EdgeToken::of(None)).expect("channel"),
+        channel: connect::channel(&control_plane.into(), None, EdgeToken::of(None)).expect("channel"),
         audit: audit.clone(),
         reader,
         signer: Arc::new(EdgeSigner::keep(folder.path(), Arc::from("edge-1")).expect("key")),

@@ -134,6 +134,15 @@ pub fn propagation_delay() -> Histogram<f64> {
     )
 }
 
+/// `turnpike.edge.certificates`: certificates that the control plane gave to this edge.
+pub fn edge_certificates() -> Counter<u64> {
+    counter(
+        "turnpike.edge.certificates",
+        "{certificate}",
+        "Certificates that the control plane gave to this edge",
+    )
+}
+
 /// `turnpike.decisions`: verdicts, by `decision` and `reason`.
 pub fn decisions() -> Counter<u64> {
     counter("turnpike.decisions", "{decision}", "Requests allowed and refused")

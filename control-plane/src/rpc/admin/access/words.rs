@@ -50,6 +50,8 @@ pub(super) fn before_a_decision(reason: &str, outcome: Outcome) -> &'static str 
         "rate_limited" => "There were too many requests or tokens in too short a time.",
         "over_budget" => "The budget was spent.",
         "no_snapshot" => "The edge had no access state yet.",
+        "revoked" => "The edge had been revoked.",
+        "drained" => "The edge was being drained.",
         "fenced" => "The edge had been cut off for longer than the tenant allows.",
         "position_not_reached" => "The edge did not reach the position that the request waited for.",
         _ => "The request was refused before a decision; the recorded reason says why.",

@@ -330,6 +330,19 @@ fn on_the_rest(method: &str, things: Things) -> Vec<u8> {
             ..Default::default()
         }
         .encode_to_vec(),
+        "EdgeService/Enrol" => v1::EnrolEdgeRequest {
+            name,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "EdgeService/Revoke" => v1::RevokeEdgeRequest {
+            name,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "EdgeService/Drain" | "EdgeService/Resume" => {
+            v1::DrainEdgeRequest { name, options: None }.encode_to_vec()
+        }
         "EdgeService/WaitApplied" => v1::WaitAppliedRequest {
             position: 0,
             deadline_ms: 1,
