@@ -227,6 +227,9 @@ async fn with_hidden_models_an_explanation_tells_no_more_than_the_refusal() {
     let hidden = dev.caller(&key).chat(MODEL).await;
     let absent = dev.caller(&key).chat("fake-openai/no-such-model").await;
     assert_eq!((hidden.status, absent.status), (404, 404));
+    for answer in [&hidden, &absent] {
+        dev.audited(answer.request_id()).await;
+    }
     let own = dev.admin.by(&key.text);
     let mut stories = [explained(&own, &hidden).await, explained(&own, &absent).await];
     for story in &mut stories {

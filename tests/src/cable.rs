@@ -104,7 +104,7 @@ async fn forward(mut near: TcpStream, mut end: watch::Receiver<Option<SocketAddr
     let (mut from_near, mut to_near) = near.split();
     let (mut from_far, mut to_far) = far.split();
     let both = async {
-        tokio::join!(
+        tokio::try_join!(
             pass(&mut from_near, &mut to_far, &strain),
             pass(&mut from_far, &mut to_near, &strain)
         )

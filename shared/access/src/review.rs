@@ -36,7 +36,7 @@ const LISTS: &str = "models";
 /// How actions end that change nothing.
 const HARMLESS: [&str; 6] = [".read", ".list", ".explain", ".check", ".request", ".verify"];
 /// What whoever caused an event was allowed to do, and the kinds of such events.
-const CHANGES: [(&str, &[&str]); 27] = [
+const CHANGES: [(&str, &[&str]); 28] = [
     ("access.approve", &["access.approved", "access.refused"]),
     ("access.request", &["access.requested", "access.withdrawn"]),
     ("users.write", ACCOUNTS),
@@ -87,6 +87,7 @@ const CHANGES: [(&str, &[&str]); 27] = [
     ("tokens.revoke", &["token.revoked"]),
     ("token-keys.write", &["token_key.added", "token_key.removed"]),
     ("alerts.write", ALERTS),
+    ("edges.write", EDGES),
     ("credentials.suspend", &["credential.warned"]),
 ];
 const ACCOUNTS: &[&str] = &["account.created", "account.deleted", "account.updated"];
@@ -96,7 +97,17 @@ const ALERTS: &[&str] = &[
     "alert.destination_set",
     "alert.raised",
     "alert.resolved",
+    "alert.rule_deleted",
+    "alert.rule_set",
     "alert.silenced",
+];
+const EDGES: &[&str] = &[
+    "edge.drained",
+    "edge.enrolled",
+    "edge.forgotten",
+    "edge.invited",
+    "edge.resumed",
+    "edge.revoked",
 ];
 
 /// What a grant was used for.

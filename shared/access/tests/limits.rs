@@ -36,7 +36,7 @@ fn limit(name: &str, subject: Option<&str>) -> Limit {
     }
 }
 
-/// Alice and the bot may use every model of `near`; Alice is in the team `payments`.
+/// Alice and the bot may use every model of `near`.
 fn world() -> History {
     let mut history = History::of(&[]);
     let profile = ProviderProfile {
@@ -100,8 +100,19 @@ fn who_has_spent_a_budget_is_refused_until_its_period_is_over_and_nobody_else_is
     ] {
         let mut history = world();
         let team = "payments".parse::<Name>().unwrap();
-        let principal = "user:alice".parse().unwrap();
-        perform(&mut history, Command::AddTeamMember { team, principal }).unwrap();
+        let [alice, bot] = ["user:alice", "virtual-account:bot"].map(|who| who.parse().unwrap());
+        let (joined, left) = (team.clone(), team);
+        let join = Command::AddTeamMember {
+            team: joined,
+            principal: alice,
+        };
+        let leave = Command::RemoveTeamMember {
+            team: left,
+            principal: bot,
+        };
+        for command in [join, leave] {
+            perform(&mut history, command).unwrap();
+        }
         let limit = limit("monthly", subject);
         perform(&mut history, Command::CreateLimit(limit.clone())).unwrap();
         assert!(asked(&history, "user:alice", before, true).decision.allowed());
