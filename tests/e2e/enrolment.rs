@@ -49,8 +49,16 @@ async fn listed(production: &Production, edge: &str) -> Value {
 
 /// A change is in force at the edge, by its own word.
 async fn follows(production: &Production, name: &str) {
+    // One that is still on its way in is waited for by nobody.
+    let url = format!("http://{}/readyz", production.edges[0].operations);
+    eventually("the edge to be ready", async || {
+        let told = reqwest::get(&url).await.unwrap();
+        (told.status() == 200).then_some(()).ok_or(told)
+    })
+    .await;
     let key = production.granted(name).await;
-    assert_eq!(production.caller(&key).chat(MODEL).await.status, 200);
+    let answer = production.caller(&key).chat(MODEL).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
     let revoked = ["credential", "revoke", &key.id, "--wait"];
     let revoked = production.admin.json(&revoked).await;
     assert_eq!(revoked["receipt"]["applied"], true, "{revoked}");
