@@ -12,9 +12,8 @@ async fn raised(dev: &Dev) -> Vec<(String, String)> {
         .collect()
 }
 
-#[tokio::test]
-async fn who_tries_doors_and_keys_is_told_by_the_tenants_own_rules() {
-    let dev = Dev::start().await;
+/// The tenant's own: refusals sooner, refused keys sooner, strangers not at all.
+async fn set_rules(dev: &Dev) {
     let rules = dev
         .admin
         .words("alert rule set refusals --threshold 6 --window 5m")
@@ -44,7 +43,12 @@ async fn who_tries_doors_and_keys_is_told_by_the_tenants_own_rules() {
         .run(&["alert", "rule", "set", "usage_spike", "--window", "5m"])
         .await;
     assert_eq!(refused.status, 1, "{refused:?}");
+}
 
+#[tokio::test]
+async fn who_tries_doors_and_keys_is_told_by_the_tenants_own_rules() {
+    let dev = Dev::start().await;
+    set_rules(&dev).await;
     let key = dev.application("nosy").await;
     let caller = dev.caller(&key);
     let revoked = dev.key(&key.owner, &[]).await;

@@ -206,6 +206,13 @@ async fn whoever_has_taken_nats_over_can_change_nothing_at_any_edge() {
     for caller in production.callers(&key) {
         assert_eq!(caller.chat(MODEL).await.status, 401);
     }
+    all_are_at_the_head(&production).await;
+    while let Some(ended) = beside.join_next().await {
+        ended.unwrap();
+    }
+}
+
+async fn all_are_at_the_head(production: &Production) {
     let edges = production.admin.words("edge list").await;
     for edge in edges.as_array().unwrap() {
         assert_eq!(
@@ -213,8 +220,5 @@ async fn whoever_has_taken_nats_over_can_change_nothing_at_any_edge() {
             (Some(0), None),
             "{edge}"
         );
-    }
-    while let Some(ended) = beside.join_next().await {
-        ended.unwrap();
     }
 }

@@ -139,6 +139,14 @@ pub fn encode<E: From<serde_json::Error>>(
         .try_for_each(|record| write(&record))
 }
 
+/// What has an order of its own.
+fn rules_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
+    let fallbacks = tenant.fallbacks.iter().cloned().map(Record::Fallback);
+    fallbacks
+        .chain(tenant.limits.iter().cloned().map(Record::Limit))
+        .chain(tenant.offers.iter().cloned().map(Record::Offer))
+}
+
 fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
     let head = Record::Tenant {
         name: tenant.name.clone(),
@@ -184,9 +192,7 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
             alias: alias.clone(),
             target: target.clone(),
         }))
-        .chain(tenant.fallbacks.iter().cloned().map(Record::Fallback))
-        .chain(tenant.limits.iter().cloned().map(Record::Limit))
-        .chain(tenant.offers.iter().cloned().map(Record::Offer))
+        .chain(rules_of(tenant))
         .chain(
             tenant
                 .issuers

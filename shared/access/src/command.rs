@@ -284,15 +284,6 @@ impl Command {
                 ("token-keys.write", "token-key", id.to_string())
             }
             Self::ChangeEdge { edge, .. } => ("edges.write", "edge", edge.to_string()),
-            Self::CreateProvider { name, .. }
-            | Self::UpdateProvider { name, .. }
-            | Self::DeleteProvider { name } => ("providers.write", "provider", name.to_string()),
-            Self::CreateModel { id, .. } | Self::UpdateModel { id, .. } | Self::DeleteModel { id } => {
-                ("models.write", "model", id.to_string())
-            }
-            Self::SetAlias { alias, .. } | Self::DeleteAlias { alias } => {
-                ("aliases.write", "alias", alias.to_string())
-            }
             Self::CreateRole(_)
             | Self::UpdateRole { .. }
             | Self::DeleteRole { .. }
@@ -303,6 +294,24 @@ impl Command {
             | Self::WithdrawAccess { .. }
             | Self::ApproveAccess { .. }
             | Self::RefuseAccess { .. } => self.about_rights()?,
+            // One that were forgotten would be nobody's to ask.
+            _ => self.about_catalogue().or_else(|| self.about_alerts())?,
+        };
+        Some(Permission { action, kind, name })
+    }
+
+    /// Of a command about providers and models, and rules about models.
+    fn about_catalogue(&self) -> Option<(&'static str, &'static str, String)> {
+        Some(match self {
+            Self::CreateProvider { name, .. }
+            | Self::UpdateProvider { name, .. }
+            | Self::DeleteProvider { name } => ("providers.write", "provider", name.to_string()),
+            Self::CreateModel { id, .. } | Self::UpdateModel { id, .. } | Self::DeleteModel { id } => {
+                ("models.write", "model", id.to_string())
+            }
+            Self::SetAlias { alias, .. } | Self::DeleteAlias { alias } => {
+                ("aliases.write", "alias", alias.to_string())
+            }
             Self::CreateLimit(Limit { name, .. })
             | Self::UpdateLimit {
                 to: Limit { name, .. },
@@ -319,10 +328,8 @@ impl Command {
             Self::CreateOffer(Offer { id, .. }) | Self::DeleteOffer { id } => {
                 ("offers.write", "offer", id.to_string())
             }
-            // One that were forgotten would be nobody's to ask.
-            _ => self.about_alerts()?,
-        };
-        Some(Permission { action, kind, name })
+            _ => return None,
+        })
     }
 
     /// Of a command about alerts and where they go.

@@ -221,14 +221,7 @@ impl Tenant {
                 self.forget_who(&principal, &before);
                 self.learn_who(&principal, &known);
             }
-            Event::AccountDeleted { principal } => {
-                let held = self.accounts.remove(&principal).ok_or(Missing("account"))?;
-                self.forget_who(&principal, &held.account.profile);
-                self.access_requests.remove(&principal);
-                for id in &held.account.credentials {
-                    self.retired.insert(*id, ());
-                }
-            }
+            Event::AccountDeleted { principal } => self.delete_account(&principal)?,
             Event::RoleCreated(role) | Event::RoleUpdated(role) => self.set_role(role)?,
             Event::RoleDeleted { name } => {
                 self.roles.remove(&name).ok_or(Missing("role"))?;
@@ -245,6 +238,16 @@ impl Tenant {
             | Event::LimitDeleted { .. }
             | Event::LimitSpent { .. } => self.apply_to_limits(event)?,
             catalogue => self.apply_to_catalogue(origin, catalogue)?,
+        }
+        Ok(())
+    }
+
+    fn delete_account(&mut self, principal: &Principal) -> Result<(), Missing> {
+        let held = self.accounts.remove(principal).ok_or(Missing("account"))?;
+        self.forget_who(principal, &held.account.profile);
+        self.access_requests.remove(principal);
+        for id in &held.account.credentials {
+            self.retired.insert(*id, ());
         }
         Ok(())
     }
