@@ -19,6 +19,8 @@ BIN = pathlib.Path(os.environ.get("TURNPIKE_TEST_BIN", ROOT / "target/ci"))
 # Services of the production shape, as the README promises it.
 SERVICES = {"postgres", "nats-1", "nats-2", "nats-3", "migrate", "control-plane", "otel-collector"}
 SERVICES |= {f"edge-{region}-{number}" for region in ("eu", "us") for number in (1, 2)}
+# What is written like a setting and is none: the stream's name, and variables of the tests.
+NO_SETTINGS = {"TURNPIKE_EVENTS", "TURNPIKE_TEST_BIN", "TURNPIKE_SIMULATION_SEEDS"}
 
 
 def known_settings():
@@ -35,8 +37,7 @@ def known_settings():
 def setting_faults():
     known = known_settings()
     for path in [ROOT / "README.md", *sorted(path for path in DEPLOY.rglob("*") if path.is_file())]:
-        # The stream's name is written like a setting; a variable of the tests is none.
-        named = set(re.findall(r"\bTURNPIKE_[A-Z_]+\b", path.read_text())) - {"TURNPIKE_EVENTS", "TURNPIKE_TEST_BIN"}
+        named = set(re.findall(r"\bTURNPIKE_[A-Z_]+\b", path.read_text())) - NO_SETTINGS
         for name in sorted(named - known):
             yield f"{path.relative_to(ROOT)}: no program has a setting {name}"
 
