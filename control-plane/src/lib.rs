@@ -22,6 +22,7 @@ pub mod projection;
 mod prove;
 pub mod receipt;
 mod relay;
+mod retention;
 pub mod rpc;
 pub mod run;
 pub mod server;

@@ -62,6 +62,11 @@ impl Signing {
         self.own.sign(kind, body)
     }
 
+    /// A signature over a statement that begins with what no other statement does, and before it the key, as `x` of its JWK.
+    pub(crate) fn sign_statement(&self, statement: &[u8]) -> (String, Vec<u8>) {
+        (self.own.public_key(), self.own.sign_statement(statement))
+    }
+
     /// Every key whose signatures are to be believed.
     pub(crate) fn verifying_keys(&self) -> Vec<VerifyingKey> {
         self.known.to_vec()

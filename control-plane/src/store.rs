@@ -19,7 +19,9 @@ mod snapshot;
 mod sqlite;
 mod watch;
 
-pub use audit::{Activity, AuditFilter, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord};
+pub use audit::{
+    Activity, AuditFilter, AuditRetention, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord,
+};
 pub use audit::{anomaly, proof, sights, usage};
 pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};

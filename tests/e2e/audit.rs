@@ -4,7 +4,13 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::Value;
-use turnpike_tests::{caller::chat, eventually::eventually, production::Production};
+use turnpike_tests::{
+    caller::chat,
+    eventually::eventually,
+    place,
+    process::{self, Process},
+    production::Production,
+};
 
 const MODEL: &str = "fake-openai/gpt-4o";
 
@@ -198,4 +204,39 @@ async fn an_export_is_held_to_its_proof_with_nobody_asked() {
         .await
         .printed;
     assert_eq!(tail.lines().count(), 3);
+}
+
+#[tokio::test]
+async fn who_follows_the_audit_sees_each_request_once_as_it_comes_in() {
+    let production = Production::with_one_edge(&[]).await;
+    let key = production.granted("writer").await;
+    let caller = production.caller(&key);
+    let before = caller.chat(MODEL).await.request_id().to_owned();
+    production.audited(&before).await;
+    let mut command = process::command(place::binary("turnpike"));
+    let follow = ["audit", "tail", "-f", "--limit", "10"];
+    let address = format!("http://{}", production.admin.control_plane());
+    command.args(follow).env("TURNPIKE_CONTROL_PLANE", address);
+    command.env("TURNPIKE_TOKEN", production.admin.token());
+    let following = Process::spawn(production.folder(), "tail", command);
+    let seen = || -> Vec<String> {
+        let printed = following.printed();
+        let rows = printed
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        rows.filter_map(|row| Some(row["request_id"].as_str()?.to_owned()))
+            .collect()
+    };
+    let mut asked = vec![before];
+    for _ in 0..3 {
+        let id = caller.chat(MODEL).await.request_id().to_owned();
+        eventually("the request to be shown", async || match seen().contains(&id) {
+            true => Ok(()),
+            false => Err(seen()),
+        })
+        .await;
+        asked.push(id);
+    }
+    let seen: Vec<String> = seen().into_iter().filter(|id| asked.contains(id)).collect();
+    assert_eq!(seen, asked, "each once, in order");
 }

@@ -13,6 +13,8 @@ use turnpike_tests::{
     production::Production,
 };
 
+mod rounds;
+
 const PATH: &str = "/v1/chat/completions";
 const CALLERS: usize = 6;
 /// Responses that must have come in each phase before something is killed.

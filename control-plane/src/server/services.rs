@@ -35,6 +35,7 @@ use crate::{
     projection::{self, Projection},
     receipt::Receipts,
     relay::Relay,
+    retention::{Retention, Retiring},
     rpc::{
         admin::{self, Administration},
         audit::{IngestService, decoys::Decoys, losses::Losses},
@@ -180,6 +181,14 @@ impl Services {
         };
         let heads = self.projection.heads();
         parts.serving.spawn_essential("notify", notify.run(heads, stop()));
+        let retention = Retention {
+            projection: self.projection.clone(),
+            retiring: Retiring {
+                audit: self.audit.clone(),
+                signing: self.signing.clone(),
+            },
+        };
+        parts.serving.spawn_essential("retention", retention.run(stop()));
         let keeping = self.token_keys.clone().keep(self.projection.heads(), stop());
         parts.serving.spawn_essential("token keys", keeping);
         Ok(())

@@ -16,21 +16,23 @@ use sights::{Sight, Spread};
 use usage::{UsageQuery, UsageReport};
 
 pub use credential_use::{Activity, LastUse};
+pub use retired::AuditRetention;
 
 pub mod anomaly;
 pub(super) mod columns;
 pub(super) mod credential_use;
 pub(super) mod decode;
 pub mod proof;
+pub(super) mod retired;
 pub(super) mod rollup;
 pub(super) mod select;
 pub mod sights;
 pub mod usage;
 pub(super) mod watermark;
 
-/// Records of requests, kept for ever and never changed.
+/// Records of requests, never changed, and kept for as long as their tenant wants.
 #[async_trait]
-pub trait AuditStore: Send + Sync + 'static {
+pub trait AuditStore: AuditRetention {
     /// Keeps `records`, whose sequences count up from `first_sequence` (from 1), in one transaction.
     ///
     /// Idempotent: a record whose `(edge, epoch, sequence)` is kept already stays as it is, so a batch may be sent
@@ -130,7 +132,7 @@ pub trait AuditStore: Send + Sync + 'static {
     /// Forgets anomalies that were over before a moment.
     async fn forget_anomalies(&self, before: Timestamp) -> Result<(), StoreError>;
 
-    /// Counts everything anew, out of the records that are kept. Others may go on keeping records meanwhile.
+    /// Counts everything anew, out of the records that are kept; what was counted of those that are retired stays. Others may go on keeping records meanwhile.
     async fn rebuild_usage(&self) -> Result<(), StoreError>;
 }
 

@@ -27,6 +27,7 @@ mod log;
 mod outbox;
 mod proof;
 mod receipts;
+mod retention;
 mod sights;
 mod snapshot;
 mod token_keys;

@@ -34,6 +34,8 @@ const RIGHTS: &[(&str, &str)] = &[
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
     ("audit_checkpoints", "SELECT, INSERT"),
     ("audit_originals", "SELECT, INSERT"),
+    ("audit_retired", "SELECT, INSERT"),
+    ("audit_retention", "SELECT, INSERT, UPDATE"),
     ("credential_use", "SELECT, INSERT, UPDATE"),
     ("usage", "SELECT, INSERT, UPDATE, DELETE"),
     ("anomalies", "SELECT, INSERT, UPDATE, DELETE"),
@@ -41,6 +43,9 @@ const RIGHTS: &[(&str, &str)] = &[
     ("outbox", "SELECT, INSERT, UPDATE"),
     ("deliveries", "SELECT, INSERT, UPDATE, DELETE"),
 ];
+
+/// What it may do by way of functions, which delete what a kept statement says and nothing else.
+const FUNCTIONS: &[&str] = &["retire_audit(text, bigint, bigint, bigint)"];
 
 /// Brings a Postgres schema up to date, by its owner, and gives the application's role its rights and no others.
 pub(super) async fn migrate_postgres(
@@ -162,6 +167,11 @@ async fn grant(owner: &mut PgConnection, role: &str) -> Result<(), StoreError> {
         RIGHTS
             .iter()
             .map(|(table, rights)| format!(r#"GRANT {rights} ON turnpike.{table} TO "{role}""#)),
+    );
+    statements.extend(
+        FUNCTIONS
+            .iter()
+            .map(|function| format!(r#"GRANT EXECUTE ON FUNCTION turnpike.{function} TO "{role}""#)),
     );
     for statement in statements {
         sqlx::query(AssertSqlSafe(statement))

@@ -3,8 +3,6 @@
 //! Header, 32 bytes: magic (8), format version (u32), epoch (u64), sequence of the first frame (u64), CRC-32 of all
 //! that. Frame: length of the payload (u32), CRC-32 over sequence and payload (u32), payload. Little endian.
 
-use bytes::Bytes;
-
 /// Length of a segment's header in bytes.
 pub(super) const HEADER: usize = 32;
 /// Length of what precedes a frame's payload, in bytes.
@@ -70,9 +68,9 @@ pub(super) fn encode(buffer: &mut Vec<u8>, sequence: u64, record: Payload<'_>) -
 
 /// What stands at the start of some bytes.
 #[derive(Debug, PartialEq)]
-pub(super) enum Found {
+pub(super) enum Found<'b> {
     /// A frame: its record, still encoded, and how many bytes the frame takes.
-    Frame(Bytes, usize),
+    Frame(&'b [u8], usize),
     /// The beginning of a frame, or nothing: more bytes are needed to tell.
     Short,
     /// Something that was never written as the frame of this sequence.
@@ -80,7 +78,7 @@ pub(super) enum Found {
 }
 
 /// Reads the frame of this sequence from the start of `bytes`.
-pub(super) fn decode(bytes: &[u8], sequence: u64) -> Found {
+pub(super) fn decode(bytes: &[u8], sequence: u64) -> Found<'_> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
         return Found::Short;
     };
@@ -95,7 +93,7 @@ pub(super) fn decode(bytes: &[u8], sequence: u64) -> Found {
     if prefix >> 32 != u64::from(checksum(sequence, payload)) {
         return Found::Damaged;
     }
-    Found::Frame(Bytes::copy_from_slice(payload), PREFIX + length)
+    Found::Frame(payload, PREFIX + length)
 }
 
 /// The sequence is under the checksum, so that a frame in another's place shows.

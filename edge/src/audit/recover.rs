@@ -11,7 +11,7 @@ use std::{
 use super::{
     lane::Progress,
     links,
-    segment::{Name, Next, Reader},
+    segment::{Name, Reader},
     tail::Tail,
 };
 
@@ -154,7 +154,7 @@ fn scan(folder: &Path, name: Name, expected: Option<u64>) -> io::Result<Option<S
     if expected.is_some_and(|expected| expected != first) {
         return Ok(None);
     }
-    while let Next::Record(..) = reader.next()? {}
+    while reader.pass()? {}
     let length = reader.offset();
     Ok(Some(Scanned {
         first,

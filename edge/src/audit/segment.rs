@@ -154,20 +154,31 @@ impl Reader {
 
     /// Takes the next frame.
     pub(super) fn next(&mut self) -> io::Result<Next> {
+        self.step(Bytes::copy_from_slice)
+    }
+
+    /// Passes over the next frame; `false`: there is none that is whole.
+    pub(super) fn pass(&mut self) -> io::Result<bool> {
+        Ok(matches!(self.step(|_| Bytes::new())?, Next::Record(..)))
+    }
+
+    fn step(&mut self, keep: impl Fn(&[u8]) -> Bytes) -> io::Result<Next> {
         loop {
             let rest = self.buffer.get(self.taken..).unwrap_or_default();
             match frame::decode(rest, self.next) {
                 Found::Frame(record, length) => {
-                    let sequence = self.next;
+                    let (sequence, record) = (self.next, keep(record));
                     self.taken += length;
                     self.offset += length as u64;
                     self.next += 1;
                     return Ok(Next::Record(sequence, record, length));
                 }
                 Found::Damaged => return Ok(Next::Damaged),
-                Found::Short if self.read_more()? => {}
-                Found::Short if self.buffer.len() > self.taken => return Ok(Next::Torn),
-                Found::Short => return Ok(Next::End),
+                Found::Short => {}
+            }
+            if !self.read_more()? {
+                let torn = self.buffer.len() > self.taken;
+                return Ok(if torn { Next::Torn } else { Next::End });
             }
         }
     }

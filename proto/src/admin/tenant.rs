@@ -89,7 +89,7 @@ fn staleness(staleness: Option<v1::Staleness>) -> Result<Option<Staleness>, Conv
 }
 
 fn audit(settings: Option<v1::AuditSettings>) -> Result<Option<AuditSettings>, ConversionError> {
-    let read = |v1::AuditSettings { mode }| {
+    let read = |v1::AuditSettings { mode, keep_days }| {
         Ok(AuditSettings {
             mode: match mode.as_str() {
                 "" => AuditMode::default(),
@@ -97,6 +97,7 @@ fn audit(settings: Option<v1::AuditSettings>) -> Result<Option<AuditSettings>, C
                     .parse()
                     .map_err(|error: NotAMode| ConversionError::new("audit.mode", error.to_string()))?,
             },
+            keep_days: keep_days.filter(|days| *days > 0),
         })
     };
     settings.map(read).transpose()
@@ -270,8 +271,9 @@ impl From<&Tenant> for v1::Tenant {
             max_access_seconds: *max_access_seconds,
             audit: Some(audit)
                 .filter(|audit| **audit != AuditSettings::default())
-                .map(|AuditSettings { mode }| v1::AuditSettings {
+                .map(|AuditSettings { mode, keep_days }| v1::AuditSettings {
                     mode: mode.to_string(),
+                    keep_days: *keep_days,
                 }),
         }
     }

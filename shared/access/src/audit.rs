@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub mod chain;
+pub mod retired;
 pub mod settings;
 pub mod walk;
 

@@ -3,6 +3,7 @@
 use std::{fmt::Display, sync::Arc};
 
 use crate::{
+    audit::settings::AuditSettings,
     command::Command,
     credential::{Credential, CredentialStatus},
     event::Event,
@@ -253,6 +254,16 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
     if models.len() > STALE_MODELS_LIMIT {
         return Err(Refusal::Invalid(format!(
             "at most {STALE_MODELS_LIMIT} patterns of models are served when stale"
+        )));
+    }
+    if settings
+        .audit
+        .keep_days
+        .is_some_and(|days| days < AuditSettings::FEWEST_DAYS)
+    {
+        return Err(Refusal::Invalid(format!(
+            "the audit is kept for at least {} days",
+            AuditSettings::FEWEST_DAYS
         )));
     }
     let rules = settings.alerts.check();

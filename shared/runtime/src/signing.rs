@@ -9,6 +9,7 @@ use aws_lc_rs::{
     digest,
     signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use turnpike_proto::sync::v1::{Signed, VerifyingKey, signed::Kind};
 
 use crate::{
@@ -99,6 +100,16 @@ impl SigningKey {
             id: self.id.clone(),
             key: self.pair.public_key().as_ref().to_vec(),
         }
+    }
+
+    /// Signs a statement that begins with what no other statement does; [`crate::identity::signed`] verifies it.
+    pub fn sign_statement(&self, statement: &[u8]) -> Vec<u8> {
+        self.pair.sign(statement).as_ref().to_vec()
+    }
+
+    /// The public key as `x` of its JSON Web Key.
+    pub fn public_key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref())
     }
 
     /// Signs an encoded batch or head.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use turnpike_access::{
-    audit::chain::{Checkpoint, Leaf, Link},
+    audit::{
+        chain::{Checkpoint, Leaf, Link},
+        retired::{Retired, StandIn},
+    },
     id::Timestamp,
 };
 use turnpike_proto::admin::v1::{self as wire, audit_proof::Part};
@@ -23,6 +26,23 @@ pub(super) enum Line {
         last: u64,
         before: String,
         after: String,
+        time_us: i64,
+        key: String,
+        signature: String,
+    },
+    /// What is deleted because its tenant keeps it no longer: by the links around it, or by hashes.
+    Retired {
+        first: u64,
+        last: u64,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        before: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        after: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sequences: Vec<u64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hashes: Vec<String>,
+        until_us: i64,
         time_us: i64,
         key: String,
         signature: String,
@@ -56,6 +76,32 @@ impl TryFrom<wire::AuditProof> for Line {
                     last,
                     before: hex(&before),
                     after: hex(&after),
+                    time_us,
+                    key,
+                    signature: hex(&signature),
+                })
+            }
+            Some(Part::Retired(gone)) => {
+                let wire::AuditRetired {
+                    first,
+                    last,
+                    before,
+                    after,
+                    sequences,
+                    hashes,
+                    until_us,
+                    time_us,
+                    key,
+                    signature,
+                } = gone;
+                Ok(Self::Retired {
+                    first,
+                    last,
+                    before: hex(&before),
+                    after: hex(&after),
+                    sequences,
+                    hashes: hashes.iter().map(|hash| hex(hash)).collect(),
+                    until_us,
                     time_us,
                     key,
                     signature: hex(&signature),
@@ -104,6 +150,46 @@ pub(super) fn checkpoint(edge: &str, epoch: u64, line: Line) -> Result<Option<Ch
         last,
         before: link(&before)?,
         after: link(&after)?,
+        time: Timestamp::from_micros(time_us),
+        key,
+        signature: bytes(&signature)?,
+    }))
+}
+
+/// What was retired of an epoch, from its line's parts.
+pub(super) fn retired(edge: &str, epoch: u64, line: Line) -> Result<Option<Retired>, Failure> {
+    let Line::Retired {
+        first,
+        last,
+        before,
+        after,
+        sequences,
+        hashes,
+        until_us,
+        time_us,
+        key,
+        signature,
+    } = line
+    else {
+        return Ok(None);
+    };
+    let stand_in = match sequences.is_empty() {
+        true => StandIn::Links(link(&before)?, link(&after)?),
+        false => {
+            let leaves = hashes
+                .iter()
+                .map(|hash| leaf(hash))
+                .collect::<Result<Vec<_>, _>>()?;
+            StandIn::Leaves(sequences.into_iter().zip(leaves).collect())
+        }
+    };
+    Ok(Some(Retired {
+        edge: edge.to_owned(),
+        epoch,
+        first,
+        last,
+        stand_in,
+        until: Timestamp::from_micros(until_us),
         time: Timestamp::from_micros(time_us),
         key,
         signature: bytes(&signature)?,

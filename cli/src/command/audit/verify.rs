@@ -30,9 +30,18 @@ pub(in crate::command) struct Verify {
     /// Rows that `turnpike audit export` wrote: each must be in the proof as it is. May be repeated
     #[arg(long, value_name = "FILE")]
     rows: Vec<PathBuf>,
-    /// Believe only these keys of edges, as EDGE=KEY; absent: whichever signed, and they are shown. May be repeated
+    /// Believe only these keys of edges, as EDGE=KEY, and of control planes, as control-plane=KEY; absent: whichever signed, and
+    /// they are shown. May be repeated
     #[arg(long, value_name = "EDGE=KEY", value_parser = trusted)]
     trust: Vec<(String, String)>,
+}
+
+/// Under what name the keys are shown that sign for what is deleted.
+const CONTROL_PLANE: &str = "control-plane";
+
+/// Whether a signer's key is to be believed.
+fn believed(trust: &[(String, String)], signer: &str, key: &str) -> bool {
+    trust.is_empty() || trust.iter().any(|(of, known)| of == signer && known == key)
 }
 
 fn trusted(text: &str) -> Result<(String, String), String> {
@@ -50,6 +59,8 @@ pub(super) struct VerdictView {
     records: u64,
     /// Of them nothing is proven: written by edges that sign nothing, or not yet signed.
     unproven: u64,
+    /// Deleted because their tenant keeps them no longer, as a control plane signed.
+    retired: u64,
     /// Exported rows that were compared.
     rows: u64,
     problem_count: u64,
@@ -67,6 +78,7 @@ struct Verification {
     epochs: u64,
     records: u64,
     unproven: u64,
+    retired: u64,
     problem_count: u64,
     problems: Vec<String>,
     keys: BTreeMap<String, BTreeSet<String>>,
@@ -156,7 +168,10 @@ impl Verification {
             for (sequence, hash) in (first..).zip(&hashes) {
                 let leaf = proof::leaf(hash)?;
                 walk.record(sequence, leaf);
-                let row = self.rows.remove(&(edge.clone(), epoch, sequence));
+                let row = match self.rows.is_empty() {
+                    true => None,
+                    false => self.rows.remove(&(edge.clone(), epoch, sequence)),
+                };
                 self.compared += u64::from(row.is_some());
                 if row.is_some_and(|row| row != leaf) {
                     self.problem_count += 1;
@@ -165,9 +180,19 @@ impl Verification {
                     self.problems.push(problem);
                 }
             }
+        } else if matches!(line, Line::Retired { .. }) {
+            let Some(said) = proof::retired(&edge, epoch, line)? else {
+                return Ok(());
+            };
+            let trusted = believed(&self.trust, CONTROL_PLANE, &said.key);
+            let signed = identity::signed(&said.key, &said.statement(), &said.signature);
+            if signed {
+                let keys = self.keys.entry(CONTROL_PLANE.to_owned()).or_default();
+                keys.insert(said.key.clone());
+            }
+            walk.retired(said, signed && trusted);
         } else if let Some(said) = proof::checkpoint(&edge, epoch, line)? {
-            let mut trust = self.trust.iter();
-            let trusted = self.trust.is_empty() || trust.any(|(of, key)| *of == edge && *key == said.key);
+            let trusted = believed(&self.trust, &edge, &said.key);
             let signed = identity::signed(&said.key, &said.statement(), &said.signature);
             walk.checkpoint(&said, signed && trusted);
             if signed {
@@ -185,6 +210,7 @@ impl Verification {
         self.epochs += 1;
         self.records += verdict.records;
         self.unproven += verdict.unproven;
+        self.retired += verdict.retired;
         for problem in verdict.problems {
             self.problem(format!("{edge} {epoch}: {problem}"));
         }
@@ -209,6 +235,7 @@ impl Verification {
             epochs: self.epochs,
             records: self.records,
             unproven: self.unproven,
+            retired: self.retired,
             rows: self.compared,
             problem_count: self.problem_count,
             problems: self.problems,

@@ -19,6 +19,8 @@ pub(in crate::store) struct Words {
     pub(in crate::store) usage: &'static str,
     /// The table of the audit.
     pub(in crate::store) audit: &'static str,
+    /// The table of what is kept no longer.
+    pub(in crate::store) retention: &'static str,
     /// How metadata stands in the key.
     pub(in crate::store) metadata_key: &'static str,
     /// Before and after a bound key: its value in the metadata.
@@ -63,6 +65,16 @@ const ADDED: [(&str, &str); 12] = [
 const KEY: &str = "tenant, grain, start_us, team, principal, credential, model, provider, environment";
 
 impl Words {
+    /// Whether what began at the moment in this column can be counted anew: of its tenant nothing of that time is retired.
+    pub(in crate::store) fn unretired(&self, moment: &str) -> String {
+        format!(
+            "CASE tenant WHEN '' THEN '{platform}' ELSE tenant END NOT IN
+                (SELECT gone.tenant FROM {retention} AS gone WHERE {moment} < gone.through_us)",
+            platform = Name::platform(),
+            retention = self.retention,
+        )
+    }
+
     /// Counts those rows of the audit that the condition names; rows about lost rows are no requests. In one order whoever counts, so that two batches never
     /// wait for each other.
     pub(in crate::store) fn count(&self, condition: &str) -> String {

@@ -35,6 +35,7 @@ const DIALECT: select::Dialect = select::Dialect {
 const WORDS: Words = Words {
     usage: "turnpike.usage",
     audit: "turnpike.audit",
+    retention: "turnpike.audit_retention",
     metadata_key: "md5(metadata)",
     member: ("metadata::jsonb ->> ", ""),
 };
@@ -244,10 +245,13 @@ impl AuditStore for Postgres {
         sqlx::query("LOCK TABLE turnpike.usage IN EXCLUSIVE MODE")
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("DELETE FROM turnpike.usage")
-            .execute(&mut *transaction)
-            .await?;
-        let count = WORDS.count("1 = 1");
+        sqlx::query(AssertSqlSafe(format!(
+            "DELETE FROM turnpike.usage WHERE {}",
+            WORDS.unretired("start_us")
+        )))
+        .execute(&mut *transaction)
+        .await?;
+        let count = WORDS.count(&WORDS.unretired("time_us"));
         // The statement is made of our own words alone.
         sqlx::query(AssertSqlSafe(count))
             .execute(&mut *transaction)

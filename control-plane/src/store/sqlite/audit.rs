@@ -38,6 +38,7 @@ const DIALECT: select::Dialect = select::Dialect {
 const WORDS: Words = Words {
     usage: "usage",
     audit: "audit",
+    retention: "audit_retention",
     metadata_key: "metadata",
     member: ("(SELECT value FROM json_each(metadata) WHERE key = ", ")"),
 };
@@ -218,10 +219,13 @@ impl AuditStore for Sqlite {
 
     async fn rebuild_usage(&self) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("DELETE FROM usage")
-            .execute(&mut *transaction)
-            .await?;
-        let count = WORDS.count("1 = 1");
+        sqlx::query(AssertSqlSafe(format!(
+            "DELETE FROM usage WHERE {}",
+            WORDS.unretired("start_us")
+        )))
+        .execute(&mut *transaction)
+        .await?;
+        let count = WORDS.count(&WORDS.unretired("time_us"));
         // The statement is made of our own words alone.
         sqlx::query(AssertSqlSafe(count))
             .execute(&mut *transaction)

@@ -60,20 +60,23 @@ impl FromStr for Link {
     type Err = NotALink;
 
     fn from_str(text: &str) -> Result<Self, NotALink> {
-        let digit = |byte: &u8| {
-            char::from(*byte)
+        let digit = |byte: u8| {
+            char::from(byte)
                 .to_digit(16)
                 .and_then(|digit| u8::try_from(digit).ok())
         };
-        let digits: Option<Vec<u8>> = text.as_bytes().iter().map(digit).collect();
-        let bytes: Option<Vec<u8>> = digits.map(|digits| {
-            let pairs = digits.chunks_exact(2);
-            pairs
-                .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
-                .collect()
-        });
-        let bytes = bytes.filter(|_| text.len() == 64).ok_or(NotALink)?;
-        bytes.try_into().map(Self).map_err(|_| NotALink)
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != 32 || !rest.is_empty() {
+            return Err(NotALink);
+        }
+        let mut link = [0; 32];
+        for (byte, [high, low]) in link.iter_mut().zip(pairs) {
+            *byte = digit(*high)
+                .zip(digit(*low))
+                .map(|(high, low)| high << 4 | low)
+                .ok_or(NotALink)?;
+        }
+        Ok(Self(link))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a tenant chooses about its audit: what its records survive.
+//! What a tenant chooses about its audit: what its records survive, and for how long they are kept.
 
 use std::{fmt, str::FromStr};
 
@@ -11,9 +11,15 @@ pub struct AuditSettings {
     /// What a record survives.
     #[serde(default, skip_serializing_if = "AuditMode::is_default")]
     pub mode: AuditMode,
+    /// For how many days records are kept; absent: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<u32>,
 }
 
 impl AuditSettings {
+    /// The fewest days: what is younger is not deleted by anybody.
+    pub const FEWEST_DAYS: u32 = 2;
+
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -4,9 +4,15 @@
 //! Records come in the order of their sequence, and each checkpoint after the records up to its last. Reading them and
 //! verifying signatures is left to the caller, so that the same walk is taken over a database and over an export.
 
-use std::{collections::VecDeque, fmt};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
 
-use super::chain::{Checkpoint, Leaf, Link};
+use super::{
+    chain::{Checkpoint, Leaf, Link},
+    retired::{Retired, StandIn},
+};
 
 /// The records that are remembered: more than any checkpoint is about.
 const REMEMBERED: usize = 8192;
@@ -24,6 +30,8 @@ pub enum Problem {
     Detached(u64, u64),
     /// The signature about these records is not the edge's.
     Unsigned(u64, u64),
+    /// That these records were deleted in good order is not signed by a control plane.
+    Unretired(u64, u64),
 }
 
 impl fmt::Display for Problem {
@@ -43,6 +51,10 @@ impl fmt::Display for Problem {
                     "what is signed of the records {first} to {last} does not follow on what came before"
                 )
             }
+            Self::Unretired(first, last) => write!(
+                f,
+                "that the records {first} to {last} were to be kept no longer is not signed by a control plane"
+            ),
             Self::Unsigned(first, last) => {
                 write!(
                     f,
@@ -61,6 +73,8 @@ pub struct Verdict {
     /// Those among them that come after the last checkpoint, or are of an edge that signs nothing: nothing is proven of
     /// them.
     pub unproven: u64,
+    /// Records that are deleted because their tenant does not keep them for longer, as a control plane signed.
+    pub retired: u64,
     /// What is not as it was written.
     pub problems: Vec<Problem>,
 }
@@ -81,7 +95,20 @@ pub struct Walk {
     /// The highest sequence seen.
     highest: u64,
     proven: u64,
+    /// What stands for deleted records that are still to come: hashes by their sequence, and stretches by their first.
+    leaves: BTreeMap<u64, Leaf>,
+    stretches: BTreeMap<u64, Stretch>,
+    /// The last record of each stretch that was passed, and the chain after it.
+    passed: BTreeMap<u64, Stretch>,
     verdict: Verdict,
+}
+
+/// Everything from some record to the last, by the chain before and after.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    last: u64,
+    before: Link,
+    after: Link,
 }
 
 impl Walk {
@@ -92,21 +119,72 @@ impl Walk {
             seen: VecDeque::new(),
             highest: 0,
             proven: 0,
+            leaves: BTreeMap::new(),
+            stretches: BTreeMap::new(),
+            passed: BTreeMap::new(),
             verdict: Verdict::default(),
+        }
+    }
+
+    /// What was deleted; said before the first record. `signed`: the signature is by a control plane's key.
+    pub fn retired(&mut self, said: Retired, signed: bool) {
+        let (first, last) = (said.first, said.last);
+        if !signed || !said.makes_sense() {
+            self.verdict.problems.push(Problem::Unretired(first, last));
+            return;
+        }
+        match said.stand_in {
+            StandIn::Links(before, after) => {
+                let stretch = Stretch { last, before, after };
+                self.stretches.insert(first, stretch);
+            }
+            StandIn::Leaves(leaves) => self.leaves.extend(leaves),
         }
     }
 
     /// The next record.
     pub fn record(&mut self, sequence: u64, leaf: Leaf) {
         self.verdict.records += 1;
-        let next = self.highest + 1;
-        if sequence < next {
+        self.pass_to(sequence.saturating_sub(1));
+        if sequence <= self.highest {
             self.verdict.problems.push(Problem::Disorder(sequence));
             return;
         }
-        if sequence > next {
-            self.missing(next, sequence - 1);
+        self.see(sequence, leaf);
+    }
+
+    /// Goes on to a record over what is deleted, and tells what is missing.
+    fn pass_to(&mut self, sequence: u64) {
+        while self.highest < sequence {
+            let next = self.highest + 1;
+            if let Some(stretch) = self.stretches.remove(&next) {
+                self.pass(next, stretch);
+            } else if let Some(leaf) = self.leaves.remove(&next) {
+                self.verdict.retired += 1;
+                self.see(next, leaf);
+            } else {
+                let stretches = self.stretches.range(next..).map(|(first, _)| *first);
+                let leaves = self.leaves.range(next..).map(|(first, _)| *first);
+                let stop = stretches.take(1).chain(leaves.take(1)).min().unwrap_or(u64::MAX);
+                let last = sequence.min(stop - 1);
+                self.missing(next, last);
+                self.highest = last;
+            }
         }
+    }
+
+    fn pass(&mut self, first: u64, stretch: Stretch) {
+        let before = self.link_after(first - 1);
+        if before.is_some_and(|before| before != stretch.before) {
+            self.verdict.problems.push(Problem::Detached(first, stretch.last));
+        }
+        self.verdict.retired += stretch.last - self.highest;
+        self.highest = stretch.last;
+        self.proven = self.proven.max(stretch.last);
+        self.passed.insert(stretch.last, stretch);
+    }
+
+    fn see(&mut self, sequence: u64, leaf: Leaf) {
         let after = self
             .link_after(sequence - 1)
             .map(|link| link.after(sequence, leaf));
@@ -128,10 +206,7 @@ impl Walk {
             self.verdict.problems.push(Problem::Unsigned(first, last));
             return;
         }
-        if last > self.highest {
-            self.missing(self.highest + 1, last);
-            self.highest = last;
-        }
+        self.pass_to(last);
         let before = self.link_after(first - 1);
         let problem = match self.fold(said) {
             _ if before.is_some_and(|before| before != said.before) => Some(Problem::Detached(first, last)),
@@ -158,9 +233,7 @@ impl Walk {
 
     /// The end. `stored`: up to which sequence records were once known to be there.
     pub fn end(mut self, stored: u64) -> Verdict {
-        if stored > self.highest {
-            self.missing(self.highest + 1, stored);
-        }
+        self.pass_to(stored);
         let after = self.highest.saturating_sub(self.proven);
         self.verdict.unproven = after.min(self.verdict.records);
         self.verdict
@@ -173,7 +246,10 @@ impl Walk {
     fn link_after(&self, sequence: u64) -> Option<Link> {
         match sequence {
             0 => Some(self.start),
-            _ => self.at(sequence)?.after,
+            _ => match self.passed.get(&sequence) {
+                Some(stretch) => Some(stretch.after),
+                None => self.at(sequence)?.after,
+            },
         }
     }
 
@@ -190,8 +266,13 @@ impl Walk {
         {
             return Some(after);
         }
-        let mut link = said.before;
-        for sequence in said.first..=said.last {
+        // Of what is deleted in between, the chain after it is known.
+        let passed = self.passed.range(said.first..=said.last).next_back();
+        let (from, mut link) = match passed {
+            Some((last, stretch)) => (last + 1, stretch.after),
+            None => (said.first, said.before),
+        };
+        for sequence in from..=said.last {
             link = link.after(sequence, self.at(sequence)?.leaf);
         }
         Some(link)

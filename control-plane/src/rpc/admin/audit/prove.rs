@@ -4,7 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use tonic::Status;
-use turnpike_access::audit::chain::Checkpoint;
+use turnpike_access::audit::{
+    chain::Checkpoint,
+    retired::{Retired, StandIn},
+};
 use turnpike_proto::admin::v1::{self, audit_proof::Part};
 
 use crate::{
@@ -105,7 +108,7 @@ impl Reading {
                     }
                 }
                 None => match self.next_epoch().await? {
-                    Some(epoch) => self.begin(epoch),
+                    Some(epoch) => self.begin(epoch).await?,
                     None => return Ok(None),
                 },
             }
@@ -120,7 +123,7 @@ impl Reading {
         Ok(self.epochs.pop_front())
     }
 
-    fn begin(&mut self, known: KnownEpoch) {
+    async fn begin(&mut self, known: KnownEpoch) -> Result<(), StoreError> {
         let KnownEpoch {
             edge,
             epoch,
@@ -133,12 +136,16 @@ impl Reading {
             epoch,
             highest,
         }));
+        let retired = self.store.retired(&edge, epoch).await?;
+        self.ready
+            .extend(retired.into_iter().map(|retired| Part::Retired(gone(retired))));
         self.at = Some(Place {
             edge,
             epoch,
             rows: Read::default(),
             said: Read::default(),
         });
+        Ok(())
     }
 }
 
@@ -211,6 +218,36 @@ fn wire(said: Checkpoint) -> v1::AuditCheckpoint {
         last,
         before: before.0.into(),
         after: after.0.into(),
+        time_us: time.as_micros(),
+        key,
+        signature,
+    }
+}
+
+fn gone(retired: Retired) -> v1::AuditRetired {
+    let Retired {
+        edge: _,
+        epoch: _,
+        first,
+        last,
+        stand_in,
+        until,
+        time,
+        key,
+        signature,
+    } = retired;
+    let (links, leaves) = match stand_in {
+        StandIn::Links(before, after) => (Some((before, after)), Vec::new()),
+        StandIn::Leaves(leaves) => (None, leaves),
+    };
+    v1::AuditRetired {
+        first,
+        last,
+        before: links.map_or_else(Vec::new, |(before, _)| before.0.into()),
+        after: links.map_or_else(Vec::new, |(_, after)| after.0.into()),
+        sequences: leaves.iter().map(|(sequence, _)| *sequence).collect(),
+        hashes: leaves.into_iter().map(|(_, leaf)| leaf.0.into()).collect(),
+        until_us: until.as_micros(),
         time_us: time.as_micros(),
         key,
         signature,
