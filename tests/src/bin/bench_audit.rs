@@ -170,7 +170,7 @@ async fn stored(production: &Production, folder: &Path, events: u64, report: &mu
     let address = production.admin.control_plane();
     let uri: http::Uri = format!("http://{address}").parse().expect("an address");
     let keyring = Keyring::parse(&Secret::new(production.keyring().to_owned())).expect("a keyring");
-    let channel = connect::channel(uri.into(), None, EdgeToken::of(Some(&keyring))).expect("a channel");
+    let channel = connect::channel(&uri.into(), None, EdgeToken::of(Some(&keyring))).expect("a channel");
     let edge: Arc<str> = Arc::from("bench");
     let upload = Upload {
         edge: edge.clone(),
