@@ -181,6 +181,8 @@ struct Epoch {
     leaves: BTreeMap<u64, Leaf>,
     /// The last record of each stretch that is gone, with the first, and the chain after it.
     stretches: BTreeMap<u64, (u64, Link)>,
+    /// Up to here something is not as the edge signed it, and stays.
+    doubtful: u64,
 }
 
 impl Epoch {
@@ -190,6 +192,7 @@ impl Epoch {
             epoch: said.epoch,
             leaves: BTreeMap::new(),
             stretches: BTreeMap::new(),
+            doubtful: 0,
         };
         for one in retired {
             this.note(one.first, one.last, one.stand_in);
@@ -211,7 +214,7 @@ impl Epoch {
     /// What is to stand for those of the rows that go, and the first and last of them. `None`: none goes, or something is not as
     /// the edge signed it.
     fn stand_in(
-        &self,
+        &mut self,
         said: &Checkpoint,
         rows: &[ChainedRecord],
         cutoffs: &Cutoffs,
@@ -219,8 +222,10 @@ impl Epoch {
         // A batch that was sent again may begin within a stretch that is gone.
         let gone = self.stretches.range(said.first..).next();
         let gone = gone.filter(|(_, (first, _))| *first <= said.last);
-        let (first, before) = gone.map_or((said.first, said.before), |(last, (_, after))| (last + 1, *after));
-        if first > said.last {
+        let (first, mut before) =
+            gone.map_or((said.first, said.before), |(last, (_, after))| (last + 1, *after));
+        let begin = first.max(self.doubtful + 1);
+        if begin > said.last {
             return None;
         }
         let rows: BTreeMap<u64, &ChainedRecord> =
@@ -228,24 +233,28 @@ impl Epoch {
         let mut link = before;
         let mut going = Vec::new();
         for sequence in first..=said.last {
+            if sequence == begin {
+                before = link;
+            }
             let row = rows.get(&sequence);
-            let leaf = match row {
-                Some(row) => row.leaf(),
-                None => *self.leaves.get(&sequence)?,
+            let Some(leaf) = row.map(|row| row.leaf()).or(self.leaves.get(&sequence).copied()) else {
+                self.doubtful = said.last;
+                return None;
             };
             link = link.after(sequence, leaf);
-            if row.is_some_and(|row| goes(row, said.time, cutoffs)) {
+            if sequence >= begin && row.is_some_and(|row| goes(row, said.time, cutoffs)) {
                 going.push((sequence, leaf));
             }
         }
         if link != said.after {
             tracing::error!(edge = %said.edge, epoch = said.epoch, first, last = said.last,
                 "audit records that are due to go are not as their edge signed them; they stay: see `turnpike audit verify`");
+            self.doubtful = said.last;
             return None;
         }
-        let staying = rows.range(first..).count() - going.len();
+        let staying = rows.range(begin..).count() - going.len();
         if staying == 0 {
-            return Some((StandIn::Links(before, link), first, said.last));
+            return Some((StandIn::Links(before, link), begin, said.last));
         }
         let (start, end) = (going.first()?.0, going.last()?.0);
         Some((StandIn::Leaves(going), start, end))

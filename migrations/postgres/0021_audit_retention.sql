@@ -48,7 +48,7 @@ BEGIN
         DELETE FROM turnpike.audit_originals
             WHERE edge = of_edge AND epoch = of_epoch AND sequence BETWEEN from_first AND to_last;
         DELETE FROM turnpike.audit_checkpoints
-            WHERE edge = of_edge AND epoch = of_epoch AND first >= from_first AND last <= to_last;
+            WHERE edge = of_edge AND epoch = of_epoch AND last BETWEEN from_first AND to_last;
         DELETE FROM turnpike.audit_retired WHERE edge = of_edge AND epoch = of_epoch AND before IS NULL
             AND first >= from_first AND last <= to_last;
     END IF;

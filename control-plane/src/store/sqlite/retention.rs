@@ -68,7 +68,8 @@ impl AuditRetention for Sqlite {
             Some(_) => vec![
                 format!("DELETE FROM audit {within}"),
                 format!("DELETE FROM audit_originals {within}"),
-                format!("DELETE FROM audit_checkpoints {beside}"),
+                "DELETE FROM audit_checkpoints WHERE edge = $1 AND epoch = $2 AND last BETWEEN $3 AND $4"
+                    .to_owned(),
                 format!("DELETE FROM audit_retired {beside} AND before IS NULL"),
             ],
             None => vec![
