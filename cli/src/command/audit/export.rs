@@ -32,6 +32,8 @@ const PART: u32 = 1000;
 const EVERY: Duration = Duration::from_secs(1);
 /// How late an entry may come and still be shown, in microseconds: an edge sends them within a second where it can.
 const LATE: i64 = 120_000_000;
+/// What was made so shortly before following began is shown if it comes in after that, in microseconds.
+const UNDER_WAY: i64 = 10_000_000;
 /// The entries that are remembered as shown.
 const REMEMBERED: usize = 100_000;
 
@@ -145,35 +147,54 @@ impl Tail {
     /// The newest last, as lines of JSON.
     pub(super) async fn run(self, session: &Session) -> Result<Outcome, Failure> {
         let Self { filter, follow } = self;
-        let (limit, mut request) = (filter.limit.unwrap_or(10), filter.request(moment::now()));
+        let (limit, request) = (filter.limit.unwrap_or(10), filter.request(moment::now()));
         let mut client = AuditServiceClient::new(session.service());
-        let page = |size| Page {
-            size,
+        let began = moment::now().saturating_sub(UNDER_WAY);
+        let mut shown = Shown::default();
+        if follow {
+            // What is there already is shown only where it is among the newest.
+            let there = since(&mut client, &request, began).await?;
+            there.iter().for_each(|entry| drop(shown.is_new(entry)));
+        }
+        let newest = Page {
+            size: limit.min(PART),
             after: String::new(),
         };
-        let (entries, _) = ask(&mut client, &request, page(limit.min(PART))).await?;
-        let mut shown = Shown::default();
-        shown.show(entries)?;
-        let began = moment::now();
-        if !follow {
-            return Ok(Outcome::Done);
+        let (entries, _) = ask(&mut client, &request, newest).await?;
+        for entry in entries.into_iter().rev() {
+            shown.is_new(&entry);
+            print(&json(&AuditView::from(entry))?)?;
         }
-        loop {
+        while follow {
             tokio::time::sleep(EVERY).await;
-            // What was made before it began is shown only where it was among the newest.
-            request.since_us = Some(began.max(moment::now().saturating_sub(LATE)));
-            let (mut fresh, mut after) = (Vec::new(), String::new());
-            loop {
-                let size = PART;
-                let (entries, next) = ask(&mut client, &request, Page { size, after }).await?;
-                fresh.extend(entries);
-                if next.is_empty() {
-                    break;
-                }
-                after = next;
+            let from = began.max(moment::now().saturating_sub(LATE));
+            let fresh = since(&mut client, &request, from).await?;
+            for entry in fresh.into_iter().rev().filter(|entry| shown.is_new(entry)) {
+                print(&json(&AuditView::from(entry))?)?;
             }
-            shown.show(fresh)?;
         }
+        Ok(Outcome::Done)
+    }
+}
+
+/// All entries since a moment, newest first.
+async fn since(
+    client: &mut AuditServiceClient<Service>,
+    request: &ListAuditRequest,
+    moment: i64,
+) -> Result<Vec<AuditEntry>, Failure> {
+    let request = ListAuditRequest {
+        since_us: Some(request.since_us.map_or(moment, |since| since.max(moment))),
+        ..request.clone()
+    };
+    let (mut found, mut after) = (Vec::new(), String::new());
+    loop {
+        let (entries, next) = ask(client, &request, Page { size: PART, after }).await?;
+        found.extend(entries);
+        if next.is_empty() {
+            return Ok(found);
+        }
+        after = next;
     }
 }
 
@@ -185,21 +206,18 @@ struct Shown {
 }
 
 impl Shown {
-    /// Newest first comes in, newest last goes out.
-    fn show(&mut self, entries: Vec<AuditEntry>) -> Result<(), Failure> {
-        for entry in entries.into_iter().rev() {
-            let id = (entry.edge.clone(), entry.epoch, entry.sequence);
-            if !self.known.insert(id.clone()) {
-                continue;
-            }
-            self.order.push_back(id);
-            if self.order.len() > REMEMBERED
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.known.remove(&oldest);
-            }
-            print(&json(&AuditView::from(entry))?)?;
+    /// Whether an entry comes for the first time; it is remembered.
+    fn is_new(&mut self, entry: &AuditEntry) -> bool {
+        let id = (entry.edge.clone(), entry.epoch, entry.sequence);
+        if !self.known.insert(id.clone()) {
+            return false;
         }
-        Ok(())
+        self.order.push_back(id);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
     }
 }
