@@ -1,6 +1,8 @@
 //! Kills and cuts at random, one after the other and under load, as many as are asked for: `TURNPIKE_TEST_KILLS`, 20 where nothing
 //! is said, and `TURNPIKE_TEST_SEED`, which is printed.
 
+#![expect(clippy::print_stderr, reason = "the seed, shown with a failed test")]
+
 use std::{collections::HashSet, env, time::SystemTime};
 
 use turnpike_tests::eventually::eventually;

@@ -154,7 +154,9 @@ impl Tail {
         if follow {
             // What is there already is shown only where it is among the newest.
             let there = since(&mut client, &request, began).await?;
-            there.iter().for_each(|entry| drop(shown.is_new(entry)));
+            for entry in &there {
+                shown.is_new(entry);
+            }
         }
         let newest = Page {
             size: limit.min(PART),
@@ -165,7 +167,10 @@ impl Tail {
             shown.is_new(&entry);
             print(&json(&AuditView::from(entry))?)?;
         }
-        while follow {
+        if !follow {
+            return Ok(Outcome::Done);
+        }
+        loop {
             tokio::time::sleep(EVERY).await;
             let from = began.max(moment::now().saturating_sub(LATE));
             let fresh = since(&mut client, &request, from).await?;
@@ -173,7 +178,6 @@ impl Tail {
                 print(&json(&AuditView::from(entry))?)?;
             }
         }
-        Ok(Outcome::Done)
     }
 }
 
