@@ -1,15 +1,16 @@
 //! Publishes what is committed on the bus, in order, signed; and every second, where the log ends.
 //!
 //! This is latency, not truth: an edge that misses something heals from the control plane over gRPC. Hence the relay
-//! starts at the head it finds, gives a backlog up when the bus was away for long, and where there are several
-//! control planes each of them publishes everything: the message's id is its position, so that the bus drops what it
-//! has, and edges drop what they have.
+//! starts at the head it finds, and gives a backlog up when the bus was away for long. Of several control planes one
+//! publishes, see [`turn`]; what the others commit it hears of from the database. Whoever takes over begins where the one
+//! before is known to have come, so that no position is left out; what it says again, the bus drops by the message's id, which
+//! is its position, and edges drop what they have.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost::Message as _;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use turnpike_access::log::{Position, Recorded};
 use turnpike_proto::sync::v1::{Signed, signed::Kind};
@@ -26,6 +27,9 @@ use crate::{
 
 #[cfg(test)]
 mod tests;
+mod turn;
+
+use turn::Turn;
 
 /// The most events in one message.
 const BATCH_EVENTS: usize = 256;
@@ -51,8 +55,17 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Publishes until `stop`, and then what was committed by then.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    /// Publishes until `stop`: always where the bus ends in this process, and else when it is this control plane's turn.
+    pub(crate) async fn run_in_turn(self, stop: CancellationToken) {
+        let turn = match self.bus.is_shared() {
+            true => Turn::shared(self.store.clone()),
+            false => Turn::always(),
+        };
+        self.run(turn, stop).await;
+    }
+
+    /// Publishes until `stop`, and then what was committed by then, whenever it is this control plane's turn.
+    async fn run(self, mut turn: Turn, stop: CancellationToken) {
         let mut heads = self.projection.heads();
         let mut published = heads.borrow_and_update().position;
         let mut heartbeat = interval(HEARTBEAT);
@@ -60,17 +73,25 @@ impl Relay {
         loop {
             tokio::select! {
                 changed = heads.changed() => if changed.is_err() { break },
-                _ = heartbeat.tick() => self.tell_head().await,
+                _ = heartbeat.tick() => {
+                    turn.ask(published);
+                    if turn.is_ours() {
+                        let told = self.tell_head().await;
+                        turn.went(told, published).await;
+                    }
+                }
+                begun = turn.answered() => published = begun.unwrap_or(published),
                 () = stop.cancelled() => break,
             }
-            published = self.publish_after(published).await;
+            published = self.publish_after(published, turn.ours_until()).await;
         }
-        self.publish_after(published).await;
+        published = self.publish_after(published, turn.ours_until()).await;
+        turn.give_back(published).await;
     }
 
-    /// Publishes what is committed after a position, and says how far it came.
-    async fn publish_after(&self, mut published: Position) -> Position {
-        loop {
+    /// Publishes what is committed after a position while it is our turn, and says how far it came.
+    async fn publish_after(&self, mut published: Position, until: Option<Instant>) -> Position {
+        while until.is_some_and(|until| Instant::now() < until) {
             let head = self.projection.position();
             if head.get().saturating_sub(published.get()) > BACKLOG {
                 tracing::warn!(
@@ -92,6 +113,7 @@ impl Relay {
                 }
             }
         }
+        published
     }
 
     /// Publishes the events right after a position, as many as fit, and says which was the last.
@@ -121,12 +143,15 @@ impl Relay {
         }
     }
 
-    async fn tell_head(&self) {
+    /// Whether the bus took it.
+    async fn tell_head(&self) -> bool {
         let head = turnpike_proto::sync::head(self.projection.snapshot().head(), clock::now());
         let signed = self.signing.sign(Kind::Head, head.encode_to_vec());
-        if let Err(error) = within_patience(self.bus.publish_head(message(&signed))).await {
+        let told = within_patience(self.bus.publish_head(message(&signed))).await;
+        if let Err(error) = &told {
             tracing::debug!(%error, "could not tell the head on the bus");
         }
+        told.is_ok()
     }
 }
 

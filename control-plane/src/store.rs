@@ -13,6 +13,7 @@ mod error;
 mod events;
 pub mod outbox;
 mod postgres;
+mod relay;
 mod rows;
 mod schema;
 mod snapshot;
@@ -25,6 +26,7 @@ pub use audit::{
 pub use audit::{anomaly, proof, sights, usage};
 pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};
+pub use relay::RelayClaim;
 pub use watch::Watch;
 
 /// The stores, in one database.

@@ -37,6 +37,7 @@ mod policies;
 mod proxies;
 mod readme;
 mod receipts;
+mod relaying;
 mod review;
 mod secrets;
 mod stories;

@@ -49,7 +49,7 @@ impl Heard {
             projection: core.projection.clone(),
             signing,
         };
-        tokio::spawn(relay.run(stop.clone()));
+        tokio::spawn(relay.run_in_turn(stop.clone()));
         Self { messages, keys, stop }
     }
 

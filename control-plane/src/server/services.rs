@@ -118,7 +118,7 @@ impl Services {
                 projection: projection.clone(),
                 signing: signing.clone(),
             };
-            parts.passing_on.spawn_essential("relay", relay.run(stop));
+            parts.passing_on.spawn_essential("relay", relay.run_in_turn(stop));
         }
         let tokens = issuers::start(settings, projection.clone(), &parts.operations)
             .map_err(|error| unusable(&error))?;

@@ -23,6 +23,7 @@ mod overlap;
 mod proof;
 mod receipts;
 pub(crate) mod records;
+mod relay;
 mod retention;
 mod schema;
 mod sights;

@@ -14,7 +14,8 @@ use turnpike_access::{
 };
 
 use super::{
-    AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, StoredReceipt, Watch, schema,
+    AppendError, EdgeReport, EventStore, HeldKey, RelayClaim, SealedKey, StoreError, StoredReceipt, Watch,
+    schema,
 };
 
 mod anomaly;
@@ -27,6 +28,7 @@ mod log;
 mod outbox;
 mod proof;
 mod receipts;
+mod relay;
 mod retention;
 mod sights;
 mod snapshot;
@@ -175,5 +177,9 @@ impl EventStore for Postgres {
 
     async fn trim_receipts(&self, keep: u32) -> Result<(), StoreError> {
         within(receipts::trim(&self.pool, keep)).await
+    }
+
+    async fn claim_relay(&self, claim: RelayClaim<'_>) -> Result<Option<Position>, StoreError> {
+        within(relay::claim(&self.pool, &claim)).await
     }
 }

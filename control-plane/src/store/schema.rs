@@ -29,6 +29,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("edge_authority", "SELECT, INSERT"),
     ("edges", "SELECT, INSERT, UPDATE, DELETE"),
     ("held_keys", "SELECT, INSERT, DELETE"),
+    ("relay", "SELECT, INSERT, UPDATE"),
     ("receipts", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),

@@ -21,7 +21,8 @@ use turnpike_access::{
 };
 
 use super::{
-    AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, StoredReceipt, Watch, schema,
+    AppendError, EdgeReport, EventStore, HeldKey, RelayClaim, SealedKey, StoreError, StoredReceipt, Watch,
+    schema,
 };
 
 mod anomaly;
@@ -34,6 +35,7 @@ mod log;
 mod outbox;
 mod proof;
 mod receipts;
+mod relay;
 mod retention;
 mod sights;
 mod snapshot;
@@ -192,5 +194,9 @@ impl EventStore for Sqlite {
 
     async fn trim_receipts(&self, keep: u32) -> Result<(), StoreError> {
         receipts::trim(&self.writer, keep).await
+    }
+
+    async fn claim_relay(&self, claim: RelayClaim<'_>) -> Result<Option<Position>, StoreError> {
+        relay::claim(&self.writer, &claim).await
     }
 }

@@ -24,6 +24,9 @@ pub type Messages = BoxStream<'static, Bytes>;
 /// Events and heads, from those who publish to all who subscribe.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
+    /// Whether other processes publish here as well, so that one of them should do it for all.
+    fn is_shared(&self) -> bool;
+
     /// Publishes a batch of events and returns once the bus has it. `last` is the position of the last event in it:
     /// of two messages with the same one the bus may drop the second, so that repeating is harmless.
     ///

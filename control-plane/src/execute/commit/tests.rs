@@ -21,7 +21,9 @@ use super::{Outcome, commit};
 use crate::{
     execute::{Authority, Request, recent::Recent, stage::Stage},
     fixture::{Core, create_team, name},
-    store::{AppendError, EdgeReport, EventStore, HeldKey, SealedKey, StoreError, StoredReceipt, Watch},
+    store::{
+        AppendError, EdgeReport, EventStore, HeldKey, RelayClaim, SealedKey, StoreError, StoredReceipt, Watch,
+    },
 };
 
 /// A store whose next append is carried out, or not, and whose answer is lost either way.
@@ -135,6 +137,10 @@ impl EventStore for Losing {
 
     async fn trim_receipts(&self, keep: u32) -> Result<(), StoreError> {
         self.inner.trim_receipts(keep).await
+    }
+
+    async fn claim_relay(&self, claim: RelayClaim<'_>) -> Result<Option<Position>, StoreError> {
+        self.inner.claim_relay(claim).await
     }
 }
 

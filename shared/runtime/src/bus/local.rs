@@ -45,6 +45,10 @@ impl LocalBus {
 
 #[async_trait]
 impl Bus for LocalBus {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn publish_events(&self, _last: Position, message: Bytes) -> Result<(), BusError> {
         self.send(message);
         Ok(())

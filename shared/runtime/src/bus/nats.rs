@@ -149,6 +149,10 @@ impl NatsBus {
 
 #[async_trait]
 impl Bus for NatsBus {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn publish_events(&self, last: Position, message: Bytes) -> Result<(), BusError> {
         self.must_be_connected()?;
         let bytes = message.len();

@@ -175,6 +175,14 @@ pub fn limit_degraded() -> Counter<u64> {
     )
 }
 
+/// `turnpike.relay.active`: 1 while this control plane publishes changes on the bus for all that share its database.
+pub fn relay_active() -> Gauge<u64> {
+    meter()
+        .u64_gauge("turnpike.relay.active")
+        .with_description("1 while this control plane publishes changes on the bus for all control planes")
+        .build()
+}
+
 /// `turnpike.snapshot.position`: the last change that is in force at this edge.
 pub fn snapshot_position() -> Gauge<u64> {
     meter()
