@@ -1,10 +1,11 @@
 //! A real identity provider, `tests/idp`: a process of its own behind a cable that a test can cut.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use reqwest::{Client, RequestBuilder, Url, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::{
     cable::Cable,
@@ -18,6 +19,8 @@ pub const JWT_AUDIENCE: &str = "https://models.test";
 pub const OPAQUE_AUDIENCE: &str = "https://opaque.test";
 /// The secret of every client of it that has one.
 pub const CLIENT_SECRET: &str = "idp-secret-canary-5f1d8c";
+/// By when it says where it is, even on a machine that has much to do.
+const SOON: Duration = Duration::from_secs(15);
 /// The client that may ask about tokens, with [`CLIENT_SECRET`].
 pub const INTROSPECTION_CLIENT: &str = "turnpike";
 /// The public client of people at a command line: code with PKCE, device flow, refresh.
@@ -39,16 +42,27 @@ impl Idp {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let cable = Cable::lay(None).await;
-        let mut command = process::command(place::node());
-        command.arg(place::idp().join("server.mjs"));
-        command.arg(format!("http://{}", cable.address));
-        let mut process = Process::spawn(folder.path(), "idp", command);
+        let spawn = || {
+            let mut command = process::command(place::node());
+            command.arg(place::idp().join("server.mjs"));
+            command.arg(format!("http://{}", cable.address));
+            Process::spawn(folder.path(), "idp", command)
+        };
         let told = |printed: &str| {
             let lines = printed.lines();
             let line: Value = lines.filter_map(|line| serde_json::from_str(line).ok()).next()?;
             line["address"].as_str()?.parse().ok()
         };
-        let address = process.find("its address", 0, told).await;
+        let mut process = spawn();
+        // Node has been seen to hang for ever, once in thousands of starts, while it makes its keys.
+        let soon = timeout(SOON, process.find("its address", 0, told)).await;
+        let address = match soon {
+            Ok(address) => address,
+            Err(_) => {
+                process = spawn();
+                process.find("its address", 0, told).await
+            }
+        };
         cable.connect(address);
         Self {
             cable,
