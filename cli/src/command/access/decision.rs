@@ -18,6 +18,8 @@ use crate::{
 
 /// The audit comes from the edges by itself, a moment after the answer: so long it is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So long, where it may be another's decision as well.
+const PATIENCE_REFUSED: Duration = Duration::from_secs(2);
 /// How often it is looked for meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -138,6 +140,12 @@ async fn awaited(session: &Session, id: &str) -> Result<wire::ExplainDecisionRes
             Ok(answer) => return Ok(answer.into_inner()),
             Err(status) => status,
         };
+        // Whoever may explain only what was decided about oneself is refused as long as there is no such record.
+        let refused = status.code() == Code::PermissionDenied;
+        if refused && begun.elapsed() < PATIENCE_REFUSED {
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        }
         if status.code() != Code::NotFound {
             return Err(status.into());
         }
