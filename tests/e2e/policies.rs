@@ -12,6 +12,7 @@ use turnpike_tests::{
     place, process,
 };
 
+mod limits;
 mod offers;
 
 const MODEL: &str = "fake-openai/gpt-4o";
@@ -177,6 +178,16 @@ async fn a_file_that_cannot_be_so_changes_nothing_and_the_line_and_the_reason_ar
             "teams: [{name: fresh}]\noffers: [{to: {all: {}}}]\n",
             1,
             "offered by the operators' own tenant alone",
+        ),
+        (
+            "teams: [{name: fresh}]\nlimits:\n- {name: daily, budget: 12.5, per: day}\n",
+            2,
+            "limits[0].budget: invalid type: floating point `12.5`, expected u64 at line 4",
+        ),
+        (
+            "teams: [{name: fresh}]\nlimits: [{name: daily, subject: 'user:nobody', budget: 5, per: day}]\n",
+            1,
+            "create limit daily: user \"nobody\" was not found",
         ),
     ] {
         let file = desk.policy(sections);

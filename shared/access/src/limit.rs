@@ -4,6 +4,8 @@
 //! when. So edges count nothing and ask nobody, and a period that is over ends a limit without another event. What was
 //! under way, and what the control plane has not heard of yet, may go beyond the budget.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, ToSpan, civil::Weekday, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +13,7 @@ use crate::{
     authenticate::Caller,
     grant::Subject,
     id::{Name, Timestamp},
-    snapshot::Tenant,
+    snapshot::{Snapshot, Tenant},
 };
 
 /// What may be spent in a period.
@@ -120,5 +122,25 @@ impl Tenant {
     pub(crate) fn spent(&self, caller: &Caller<'_>, now: Timestamp) -> Option<&HeldLimit> {
         let mut limits = self.limits.iter();
         limits.find(|held| held.is_spent(now) && held.binds(caller))
+    }
+}
+
+impl Snapshot {
+    /// The same, with nothing spent of any budget: who may do what, whatever it has cost by now.
+    pub(crate) fn with_nothing_spent(&self) -> Self {
+        let mut unspent = self.clone();
+        for tenant in self.tenants() {
+            let spent = tenant.limits.iter().any(|held| held.spent_until.is_some());
+            if !spent {
+                continue;
+            }
+            let Some(tenant) = unspent.tenants.get_mut(tenant.name()) else {
+                continue;
+            };
+            for held in Arc::make_mut(&mut tenant.limits) {
+                held.spent_until = None;
+            }
+        }
+        unspent
     }
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{id::ModelId, role::Role, tenant::TenantSettings};
+use crate::{id::ModelId, limit::Limit, role::Role, tenant::TenantSettings};
 
 mod check;
 mod entry;
@@ -76,6 +76,9 @@ pub struct Policy {
     /// What the operators' tenant offers to others; no other tenant has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offers: Option<Vec<OfferEntry>>,
+    /// What may be spent; what was spent is no part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Vec<Limit>>,
     /// Who must, and who must not, be allowed what once all of this is so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<Test>,

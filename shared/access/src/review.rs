@@ -167,7 +167,8 @@ impl Review {
         let everybody = snapshot.tenant(tenant.as_str()).map(|held| everybody(held));
         Self {
             everybody: everybody.unwrap_or_default(),
-            snapshot,
+            // What a grant was used for has nothing to do with what is spent by now.
+            snapshot: Arc::new(snapshot.with_nothing_spent()),
             tenant,
             since,
             now,

@@ -16,10 +16,12 @@ use turnpike_access::{
 
 mod edge;
 mod issuer;
+mod limit;
 mod request;
 
 pub(crate) use edge::invitation;
 pub(crate) use issuer::trusted;
+pub(crate) use limit::UNFILLED;
 pub(crate) use request::unfilled;
 
 use crate::world::{
@@ -175,7 +177,7 @@ fn on_people(dice: &mut Dice<'_>, tenant: &Name) -> Command {
 fn on_credential(dice: &mut Dice<'_>, tenant: &Name) -> Command {
     let id = dice.id(tenant);
     let reason: Arc<str> = Arc::from("because");
-    match dice.below(8) {
+    match dice.below(9) {
         4 => Command::HandOverCredential {
             id,
             by: HandOver::PickUp,
@@ -254,6 +256,7 @@ fn rarely(dice: &mut Dice<'_>, tenant: &Name) -> Command {
         3 => Command::CreateRole(to),
         4 => Command::UpdateRole { from: to.clone(), to },
         5 => Command::DeleteRole { name },
+        6 => limit::on_limits(dice),
         _ => on_catalogue(dice, tenant),
     }
 }

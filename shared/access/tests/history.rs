@@ -11,13 +11,14 @@ use turnpike_access::{
     grant::AuthMethod,
     id::{Name, Timestamp},
     ledger::{Refusal, handle},
+    limit::Limit,
     listing::usable,
     log::{Origin, Recorded},
     snapshot::{Snapshot, Tenant},
 };
 
 use crate::{
-    commands::{Step, prelude, unfilled},
+    commands::{Step, UNFILLED, prelude, unfilled},
     world::{ALIASES, Dice, ISSUER_URLS, MODELS, START},
 };
 
@@ -125,6 +126,8 @@ fn based_on_the_present(snapshot: &Snapshot, now: Timestamp, step: &Step) -> Com
                 **from = held.grant.clone();
             }
         }
+        Command::UpdateLimit { from, .. } => fill_limit(tenant, from),
+        Command::SpendLimit { limit, .. } if limit.budget == UNFILLED => fill_limit(tenant, limit),
         Command::UpdateRole { from, to } => {
             if let Some(held) = tenant.role(to.name.as_str()) {
                 *from = held.as_ref().clone();
@@ -138,6 +141,13 @@ fn based_on_the_present(snapshot: &Snapshot, now: Timestamp, step: &Step) -> Com
         _ => {}
     }
     command
+}
+
+fn fill_limit(tenant: &Tenant, limit: &mut Limit) {
+    let mut limits = tenant.limits().iter();
+    if let Some(held) = limits.find(|held| held.limit.name == limit.name) {
+        *limit = held.limit.clone();
+    }
 }
 
 /// Everything that a snapshot holds and everything that it answers, the same for equal states.

@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod example;
+mod limits;
 mod rehearsal;
 mod reviewed;
 

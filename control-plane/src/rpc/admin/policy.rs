@@ -151,10 +151,7 @@ impl Asked {
             (now, &self.actor),
             &mut random::id,
         )?;
-        let failed = match plan.after.tenant(self.tenant.as_str()) {
-            Some(tenant) => failing(&plan.after, tenant, &self.policy.tests, now),
-            None => Vec::new(),
-        };
+        let failed = failing(&plan.after, &self.tenant, &self.policy.tests, now);
         Ok((plan, failed))
     }
 

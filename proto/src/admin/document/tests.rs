@@ -109,6 +109,14 @@ offers:
       test:
         operator: in
         values: [gold]
+limits:
+- name: managers-daily
+  subject: team:managers
+  budget: 500000000
+  per: day
+- name: everybody
+  budget: 0
+  per: month
 tests:
 - may:
     principal: user:ada
@@ -145,10 +153,18 @@ fn an_empty_section_is_there_and_an_absent_one_is_not() {
     assert!(policy.aliases.unwrap().is_empty());
 }
 
+/// Each of these files is refused with its line and these words.
+fn assert_wrong(files: &[(&str, &str, &str)]) {
+    for (text, line, what) in files {
+        let error = read(&format!("apiVersion: turnpike/v1\n{text}")).unwrap_err();
+        assert!(error.starts_with("policy.yaml: "), "{error}");
+        assert!(error.contains(line) && error.contains(what), "{text}: {error}");
+    }
+}
+
 #[test]
 fn what_is_wrong_is_told_with_its_line_and_what_was_meant() {
-    let wrong = |rest: &str| read(&format!("apiVersion: turnpike/v1\n{rest}")).unwrap_err();
-    let said = [
+    assert_wrong(&[
         (
             "teams:\n- name: a\n  membres: []\n",
             "line 3",
@@ -185,28 +201,49 @@ fn what_is_wrong_is_told_with_its_line_and_what_was_meant() {
             "environment variable",
         ),
         (
-            "offers:\n- {to: {all: {}}, id: abcDEF123456}\n",
-            "line 3",
-            "leave `id` out",
-        ),
-        ("offers:\n- to: {all: {}}\n- to: {all: {}}\n", "", "stands twice"),
-        (
             "tests:\n- may: {principal: user:a, action: x}\n",
             "",
             "a test asks about a model or about a resource",
         ),
-    ];
-    for (text, line, what) in said {
-        let error = wrong(text);
-        assert!(error.starts_with("policy.yaml: "), "{error}");
-        assert!(error.contains(line) && error.contains(what), "{text}: {error}");
-    }
+    ]);
     assert!(read("teams: []").unwrap_err().contains("apiVersion"));
     assert!(
         read("apiVersion: turnpike/v2")
             .unwrap_err()
             .contains("turnpike/v1")
     );
+}
+
+#[test]
+fn what_is_wrong_with_offers_and_limits_is_told_with_its_line_too() {
+    assert_wrong(&[
+        (
+            "offers:\n- {to: {all: {}}, id: abcDEF123456}\n",
+            "line 3",
+            "leave `id` out",
+        ),
+        ("offers:\n- to: {all: {}}\n- to: {all: {}}\n", "", "stands twice"),
+        (
+            "limits:\n- {name: a, budget: 1, per: day, spent_until: 5}\n",
+            "line 3",
+            "spent_until",
+        ),
+        (
+            "limits:\n- {name: a, budget: 0.5, per: day}\n",
+            "limits[0].budget",
+            "line 3",
+        ),
+        (
+            "limits:\n- {name: a, budget: 1, per: year}\n",
+            "line 3",
+            "`month`",
+        ),
+        (
+            "limits:\n- {name: a, budget: 1, per: day}\n- {name: a, budget: 2, per: day}\n",
+            "",
+            "limit a stands twice",
+        ),
+    ]);
 }
 
 #[test]

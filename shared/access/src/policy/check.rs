@@ -31,6 +31,7 @@ impl Policy {
             fallbacks,
             grants,
             offers,
+            limits,
             tests,
         } = other;
         if self.tenant.is_some() && tenant.is_some() {
@@ -56,6 +57,7 @@ impl Policy {
         append(&mut self.fallbacks, fallbacks);
         append(&mut self.grants, grants);
         append(&mut self.offers, offers);
+        append(&mut self.limits, limits);
         self.tests.extend(tests);
         self.check()
     }
@@ -87,6 +89,7 @@ impl Policy {
         once("the fallback rule", rules.map(|one| said(&one.rule)))?;
         let offers = self.offers.iter().flatten();
         once("the offer", offers.map(|one| said(&one.offer)))?;
+        once("limit", self.limits.iter().flatten().map(|one| &one.name))?;
         self.tests.iter().try_for_each(asks_something)
     }
 }

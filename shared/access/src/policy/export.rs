@@ -3,6 +3,7 @@
 use crate::{
     id::{Id, Name, Principal},
     issuer::{IssuerProfile, Verification},
+    limit::Limit,
     model::{Fallback, ProviderProfile},
     offer::Offer,
     role,
@@ -74,6 +75,7 @@ impl Policy {
             ),
             offers: (*tenant.name() == Name::platform())
                 .then(|| tenant.offers().iter().map(OfferEntry::of).collect()),
+            limits: Some(limits(tenant)),
             tests: Vec::new(),
         }
     }
@@ -111,6 +113,13 @@ impl OfferEntry {
             },
         }
     }
+}
+
+/// By name, so that the text is the same for the same limits.
+fn limits(tenant: &Tenant) -> Vec<Limit> {
+    let mut limits: Vec<_> = tenant.limits().iter().map(|held| held.limit.clone()).collect();
+    limits.sort_by(|one, other| one.name.cmp(&other.name));
+    limits
 }
 
 fn is_user(held: &HeldAccount) -> bool {

@@ -19,6 +19,7 @@ use crate::{
 
 mod catalogue;
 mod change;
+mod limits;
 mod offers;
 mod people;
 mod rehearse;
@@ -153,6 +154,7 @@ pub fn plan(
     draft.catalogue()?;
     draft.rights()?;
     draft.offers();
+    draft.limits()?;
     let Draft {
         phases,
         unmanaged,
@@ -184,6 +186,8 @@ enum Phase {
     Fallbacks,
     Grants,
     Offers,
+    Limits,
+    LimitsEnd,
     OffersEnd,
     GrantsEnd,
     FallbacksEnd,

@@ -1,7 +1,7 @@
 //! Real requests, judged again: on the state as it is and on the state as planned, with what was recorded of each.
 //!
 //! Not recorded are a token's age, taken for zero, whether the client would have taken another model, taken for yes, and what
-//! it needed of one, taken for nothing. Limits are not looked at.
+//! it needed of one, taken for nothing. Budgets are not looked at: in both states nothing is spent.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -86,8 +86,8 @@ impl Replay {
     /// Nothing judged yet.
     pub fn new(now: Arc<Snapshot>, then: Arc<Snapshot>) -> Self {
         Self {
-            now,
-            then,
+            now: Arc::new(now.with_nothing_spent()),
+            then: Arc::new(then.with_nothing_spent()),
             report: Report::default(),
         }
     }

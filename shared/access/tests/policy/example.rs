@@ -13,7 +13,7 @@ pub(super) fn policy(text: &str) -> Policy {
     policy
 }
 
-fn steps(history: &History, text: &str, prune: bool) -> Vec<String> {
+pub(super) fn steps(history: &History, text: &str, prune: bool) -> Vec<String> {
     let plan = planned(&history.snapshot, &policy(text), prune).unwrap();
     plan.steps.iter().map(ToString::to_string).collect()
 }

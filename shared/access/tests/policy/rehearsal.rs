@@ -323,8 +323,7 @@ fn tests_hold_or_fail_with_what_is_so_instead() {
     let wanted = policy(&text);
     let history = History::of(&[]);
     let plan = planned(&history.snapshot, &wanted, true).unwrap();
-    let tenant = plan.after.tenant("acme").unwrap();
-    let failed = failing(&plan.after, tenant, &wanted.tests, START);
+    let failed = failing(&plan.after, &acme(), &wanted.tests, START);
     let told: Vec<String> = failed
         .iter()
         .map(|one| format!("{} | {}", one.test, one.why))

@@ -37,7 +37,7 @@ impl Draft<'_, '_> {
     }
 
     /// Whether it goes, and everything that is granted to it.
-    fn is_ended(&self, subject: &Subject) -> bool {
+    pub(super) fn is_ended(&self, subject: &Subject) -> bool {
         let Wanted { policy, prune, .. } = self.wanted;
         let absent = |entries: &Option<Vec<AccountEntry>>, name: &Name| {
             let named = |entries: &Vec<AccountEntry>| !entries.iter().any(|entry| entry.name == *name);
