@@ -10,6 +10,7 @@ use turnpike_tests::{
 
 mod envoy;
 mod nginx;
+mod walk;
 
 /// An edge, a service, and three who call it: `reader` may read the prompt `welcome`, `other` may read another one.
 struct Scene {

@@ -17,6 +17,7 @@ pub mod collector;
 pub mod database;
 pub mod dev;
 pub mod eventually;
+pub mod ext_authz;
 pub mod front;
 pub mod ground;
 pub mod idp;

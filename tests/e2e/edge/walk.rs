@@ -1,7 +1,8 @@
 //! Every route of the data listener, walked by callers of all kinds: without a key, with a bad one, with one that is
 //! over, from another tenant, with too little, and with just enough.
 //!
-//! `routes.txt` lists the routes; a unit test of the edge compares it with what the edge has.
+//! `routes.txt` lists the routes; a unit test of the edge compares it with what the edge has. The one where Envoy asks is on
+//! another listener, and walked in `proxies::walk`.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -10,14 +11,16 @@ use turnpike_tests::{
     caller::{Answer, Caller, chat},
     dev::Dev,
     eventually::eventually,
-    ground::Key,
+    ground::{Ground, Key},
 };
 
 use super::refusals::forged;
 
 const ROUTES: &str = include_str!("routes.txt");
-const MODEL: &str = "fake-openai/gpt-4o";
-const NOBODYS: &str = "fake-nobody/gpt-4o";
+/// The route on Envoy's listener.
+pub(crate) const ENVOYS: &str = "/envoy.service.auth.v3.Authorization/Check";
+pub(crate) const MODEL: &str = "fake-openai/gpt-4o";
+pub(crate) const NOBODYS: &str = "fake-nobody/gpt-4o";
 
 /// A row of the table: method, template, what is demanded, and where the model is.
 pub(crate) struct Route {
@@ -28,6 +31,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// Those of the data listener.
     pub(crate) fn all() -> Vec<Self> {
         let rows = ROUTES.lines().filter(|line| !line.starts_with('#'));
         let read = |line: &'static str| {
@@ -40,7 +44,8 @@ impl Route {
                 model_in: word(),
             }
         };
-        rows.map(read).collect()
+        let rows = rows.map(read);
+        rows.filter(|route| route.template != ENVOYS).collect()
     }
 
     /// Everybody may ask.
@@ -107,7 +112,7 @@ impl Route {
 }
 
 /// Keys that open nothing, each for another reason.
-async fn bad_keys(dev: &Dev) -> Vec<(&'static str, Option<String>)> {
+pub(crate) async fn bad_keys(dev: &Ground) -> Vec<(&'static str, Option<String>)> {
     let good = dev.granted("good").await;
     let [revoked, suspended] = [dev.granted("revoked").await, dev.granted("suspended").await];
     let admin = &dev.admin;
@@ -167,7 +172,7 @@ async fn every_route_tells_whoever_has_no_key_or_a_dead_one_the_same() {
 }
 
 /// An application that may do one thing and nothing else.
-async fn only(dev: &Dev, action: &str) -> Key {
+pub(crate) async fn only(dev: &Ground, action: &str) -> Key {
     let name = format!("only-{}", action.replace('.', "-"));
     let existing = dev.admin.run(&["role", "get", &name]).await;
     let key = match existing.status {
@@ -217,9 +222,8 @@ async fn every_route_is_for_those_who_have_what_it_demands_and_for_nobody_else()
     }
 }
 
-#[tokio::test]
-async fn every_route_tells_another_tenants_caller_of_a_model_what_it_tells_of_one_that_is_not_there() {
-    let dev = Dev::start().await;
+/// The key of another tenant's application, which may do everything there.
+pub(crate) async fn rivals_key(dev: &Ground) -> String {
     let made = dev
         .operator
         .words("tenant create rival --administrator admin")
@@ -232,7 +236,14 @@ async fn every_route_tells_another_tenants_caller_of_a_model_what_it_tells_of_on
     let key = rival
         .words("credential create --owner virtual-account:bot --wait")
         .await;
-    let caller = Caller::new(&dev.edges[0].url(), key["key"].as_str());
+    key["key"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_route_tells_another_tenants_caller_of_a_model_what_it_tells_of_one_that_is_not_there() {
+    let dev = Dev::start().await;
+    let key = rivals_key(&dev).await;
+    let caller = Caller::new(&dev.edges[0].url(), Some(&key));
     for route in Route::all().iter().filter(|route| !route.is_public()) {
         let theirs = route.told(&caller, MODEL).await;
         let nobodys = route.told(&caller, NOBODYS).await;
