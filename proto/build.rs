@@ -12,7 +12,7 @@ const FILES: [&str; 4] = [
 ];
 
 /// What `src/admin/secret.rs` shows without its secrets.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 11] = [
     "turnpike.admin.v1.BootstrapRequest",
     "turnpike.admin.v1.BootstrapResponse",
     "turnpike.admin.v1.TenantResponse",
@@ -23,6 +23,7 @@ const SECRETS: [&str; 10] = [
     "turnpike.admin.v1.CreateProviderRequest",
     "turnpike.admin.v1.UpdateProviderRequest",
     "turnpike.admin.v1.SetAlertDestinationRequest",
+    "turnpike.admin.v1.SetAuditSinkRequest",
 ];
 
 /// Envoy's. They are in no descriptor for reflection, because they are not on the control plane.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jiff::{SpanRelativeTo, Timestamp, Unit};
+/// The same as [`text`] to the millisecond, where order within a second matters.
+pub use turnpike_proto::admin::time as precise;
 
 /// A moment that is named outright, or by its distance from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,23 +70,14 @@ pub fn now() -> i64 {
 
 /// Microseconds since the epoch as RFC 3339 in UTC, whole seconds; `None` for 0, which is "not known" on the wire.
 pub fn text(micros: i64) -> Option<String> {
-    rounded(micros, Unit::Second, 0)
-}
-
-/// The same to the millisecond, where order within a second matters.
-pub fn precise(micros: i64) -> Option<String> {
-    rounded(micros, Unit::Millisecond, 3)
-}
-
-fn rounded(micros: i64, unit: Unit, decimals: usize) -> Option<String> {
     if micros == 0 {
         return None;
     }
     let time = Timestamp::from_microsecond(micros).ok()?;
     let how = jiff::TimestampRound::new()
-        .smallest(unit)
+        .smallest(Unit::Second)
         .mode(jiff::RoundMode::Trunc);
-    Some(format!("{:.decimals$}", time.round(how).ok()?))
+    Some(format!("{:.0}", time.round(how).ok()?))
 }
 
 fn micros(distance: Duration) -> i64 {

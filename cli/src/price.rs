@@ -1,5 +1,8 @@
 //! Prices as people write them: US dollars for a million tokens. On the wire they are millionths of a dollar.
 
+/// Writes billionths of a dollar as `0.002345`: two decimals, and more only where they say something.
+pub use turnpike_proto::admin::dollars as nanos;
+
 const MILLION: u64 = 1_000_000;
 
 /// Reads `2.50` as 2,500,000 millionths of a dollar. At most six decimals, so that nothing is rounded.
@@ -27,16 +30,6 @@ pub fn text(micros: u64) -> String {
         micros / MILLION,
         fraction.get(..shown).unwrap_or(&fraction)
     )
-}
-
-/// Writes billionths of a dollar as `0.002345`: two decimals, and more only where they say something.
-pub fn nanos(nanos: i64) -> String {
-    const BILLION: u64 = 1_000_000_000;
-    let (sign, size) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
-    let fraction = format!("{:09}", size % BILLION);
-    let shown = fraction.trim_end_matches('0').len().max(2);
-    let fraction = fraction.get(..shown).unwrap_or(&fraction);
-    format!("{sign}{}.{fraction}", size / BILLION)
 }
 
 #[cfg(test)]

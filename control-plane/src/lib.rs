@@ -28,6 +28,8 @@ pub mod run;
 pub mod server;
 pub mod settings;
 mod signing;
+mod sink;
 pub mod store;
 mod token_key;
+mod turn;
 mod upkeep;

@@ -36,7 +36,7 @@ mod send;
 mod slack;
 #[cfg(test)]
 mod tests;
-mod webhook;
+pub(crate) mod webhook;
 
 pub use email::{Mail, MailError};
 use message::Message;
@@ -68,7 +68,7 @@ pub(crate) struct Notify {
 }
 
 /// When a delivery is tried again after so many tries: in ten seconds, then ever more rarely, and every hour in the end.
-fn again(attempts: u32, now: Timestamp) -> Timestamp {
+pub(crate) fn again(attempts: u32, now: Timestamp) -> Timestamp {
     let seconds = 10_i64 << attempts.saturating_sub(1).min(9);
     now.plus_seconds(seconds.min(3600))
 }

@@ -2,7 +2,7 @@
 //!
 //! This is latency, not truth: an edge that misses something heals from the control plane over gRPC. Hence the relay
 //! starts at the head it finds, and gives a backlog up when the bus was away for long. Of several control planes one
-//! publishes, see [`turn`]; what the others commit it hears of from the database. Whoever takes over begins where the one
+//! publishes, see [`crate::turn`]; what the others commit it hears of from the database. Whoever takes over begins where the one
 //! before is known to have come, so that no position is left out; what it says again, the bus drops by the message's id, which
 //! is its position, and edges drop what they have.
 
@@ -17,19 +17,18 @@ use turnpike_proto::sync::v1::{Signed, signed::Kind};
 use turnpike_runtime::{
     bus::{BusError, SharedBus},
     clock,
+    telemetry::metrics,
 };
 
 use crate::{
     projection::Projection,
     signing::Signing,
     store::{EventStore, StoreError},
+    turn::{Duty, Turn},
 };
 
 #[cfg(test)]
 mod tests;
-mod turn;
-
-use turn::Turn;
 
 /// The most events in one message.
 const BATCH_EVENTS: usize = 256;
@@ -46,6 +45,12 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The bus may take so long for one message.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What one control plane does for all.
+const DUTY: Duty = Duty {
+    lease: "relay",
+    what: "publishes on the bus",
+};
+
 /// Moves events from the store to the bus.
 pub(crate) struct Relay {
     pub(crate) store: Arc<dyn EventStore>,
@@ -58,8 +63,8 @@ impl Relay {
     /// Publishes until `stop`: always where the bus ends in this process, and else when it is this control plane's turn.
     pub(crate) async fn run_in_turn(self, stop: CancellationToken) {
         let turn = match self.bus.is_shared() {
-            true => Turn::shared(self.store.clone()),
-            false => Turn::always(),
+            true => Turn::shared(DUTY, metrics::relay_active(), self.store.clone()),
+            false => Turn::always(DUTY, metrics::relay_active()),
         };
         self.run(turn, stop).await;
     }

@@ -11,9 +11,9 @@ mod audit;
 pub(crate) mod contract;
 mod error;
 mod events;
+mod lease;
 pub mod outbox;
 mod postgres;
-mod relay;
 mod rows;
 mod schema;
 mod snapshot;
@@ -23,10 +23,10 @@ mod watch;
 pub use audit::{
     Activity, AuditFilter, AuditRetention, AuditStore, Cursor, InvalidCursor, LastUse, Page, StoredRecord,
 };
-pub use audit::{anomaly, proof, sights, usage};
+pub use audit::{anomaly, proof, sights, sink, usage};
 pub use error::{AppendError, StoreError};
 pub use events::{EdgeReport, EventStore, HeldKey, SealedKey, StoredReceipt};
-pub use relay::RelayClaim;
+pub use lease::LeaseClaim;
 pub use watch::Watch;
 
 /// The stores, in one database.

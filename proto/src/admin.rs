@@ -33,7 +33,7 @@ mod usage;
 pub use access::{AccessQuestion, AskedResource, WhatQuestion, WhoQuestion};
 pub use account::{AccountChange, NewAccount};
 pub use alert::{AlertChange, AlertSilence, ListAlerts, NewDestination, NewOwnRule, RuleTest};
-pub use audit::{AuditQuery, record_bytes};
+pub use audit::{AuditLine, AuditQuery, NewSink, dollars, record_bytes, time};
 pub use catalogue::{ModelChange, NewFallback, NewModel, SetAlias};
 pub use credential::{
     CredentialChange, LeakReport, NarrowCredential, NewCredential, RevokeAll, RotateCredential,

@@ -40,6 +40,7 @@ mod receipts;
 mod relaying;
 mod review;
 mod secrets;
+mod sinks;
 mod stories;
 mod story;
 mod strain;

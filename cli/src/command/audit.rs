@@ -1,7 +1,10 @@
 //! `turnpike audit`.
 
 use clap::{Args, Subcommand};
-use turnpike_proto::admin::v1::{ListAuditRequest, Page, audit_service_client::AuditServiceClient};
+use turnpike_proto::admin::{
+    AuditLine,
+    v1::{ListAuditRequest, Page, audit_service_client::AuditServiceClient},
+};
 
 use crate::{
     failure::Failure,
@@ -11,12 +14,13 @@ use crate::{
 
 mod export;
 mod proof;
+mod sink;
 mod verify;
 mod view;
 
 use export::{Export, Tail};
+use sink::Sink;
 use verify::Verify;
-use view::AuditView;
 
 /// What can be done with the audit.
 #[derive(Debug, Subcommand)]
@@ -27,6 +31,9 @@ pub(super) enum Command {
     Tail(Tail),
     /// Write requests as lines of JSON or as CSV, newest first
     Export(Export),
+    /// Where the tenant's rows are sent on to, as they come in
+    #[command(subcommand)]
+    Sink(Sink),
     /// Hold every row to what the edges signed when they wrote it; exit 1 if one was changed, deleted or moved. For operators,
     /// or with files by anybody
     Verify(Verify),
@@ -94,6 +101,7 @@ impl Command {
         let filter = match self {
             Self::List(filter) => filter,
             Self::Tail(tail) => return tail.run(session).await,
+            Self::Sink(sink) => return sink.run(session).await,
             Self::Export(export) => return export.run(session).await,
             Self::Verify(verify) => return verify.run(session).await,
             Self::Prove => return export::prove(session).await,
@@ -110,7 +118,7 @@ impl Command {
             Ok((part.entries, part.next))
         })
         .await?;
-        session.list::<AuditView, _>(entries)
+        session.list::<AuditLine, _>(entries)
     }
 }
 

@@ -48,7 +48,7 @@ fn the_nouns_and_their_verbs_are_these() {
             "apply",
             "export",
             "edge list enrol revoke drain resume delete wait receipt",
-            "audit list tail export verify prove",
+            "audit list tail export sink verify prove",
             "usage report top plot shadow rebuild",
             "alert list get ack silence resolve test destination delivery rule",
             "log list verify",

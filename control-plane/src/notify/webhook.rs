@@ -23,7 +23,7 @@ pub(crate) fn key(secret: &str) -> Option<Vec<u8>> {
 }
 
 /// The headers of a message; nothing where the secret is none.
-pub(super) fn signed(id: &str, now: Timestamp, body: &str, secret: &Secret) -> Option<HeaderMap> {
+pub(crate) fn signed(id: &str, now: Timestamp, body: &str, secret: &Secret) -> Option<HeaderMap> {
     let seconds = now.as_micros().div_euclid(1_000_000);
     let mut mac = Hmac::<Sha256>::new_from_slice(&key(secret.expose())?).ok()?;
     mac.update(format!("{id}.{seconds}.{body}").as_bytes());

@@ -46,6 +46,7 @@ use crate::{
     },
     settings::Settings,
     signing::Signing,
+    sink::Sinks,
     store::{AuditStore, EventStore, Stores, outbox::Outbox},
     token_key::TokenKeys,
     upkeep::Upkeep,
@@ -176,11 +177,19 @@ impl Services {
             events: self.events.clone(),
             outbox: self.outbox.clone(),
             keyring: self.keyring.clone(),
-            fetcher,
+            fetcher: fetcher.clone(),
             mail: settings.mail.clone(),
         };
         let heads = self.projection.heads();
         parts.serving.spawn_essential("notify", notify.run(heads, stop()));
+        let sinks = Sinks::new(
+            self.projection.clone(),
+            self.audit.clone(),
+            self.keyring.clone(),
+            fetcher,
+        );
+        let sinking = sinks.run(self.events.clone(), stop());
+        parts.serving.spawn_essential("audit sinks", sinking);
         let retention = Retention {
             projection: self.projection.clone(),
             retiring: Retiring {

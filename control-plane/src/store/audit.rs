@@ -13,6 +13,7 @@ use super::StoreError;
 use anomaly::{Claim, Noted, Refused, RefusedBy};
 use proof::{ChainedRecord, KnownEpoch};
 use sights::{Sight, Spread};
+use sink::AuditSinks;
 use usage::{UsageQuery, UsageReport};
 
 pub use credential_use::{Activity, LastUse};
@@ -27,12 +28,13 @@ pub(super) mod retired;
 pub(super) mod rollup;
 pub(super) mod select;
 pub mod sights;
+pub mod sink;
 pub mod usage;
 pub(super) mod watermark;
 
 /// Records of requests, never changed, and kept for as long as their tenant wants.
 #[async_trait]
-pub trait AuditStore: AuditRetention {
+pub trait AuditStore: AuditRetention + AuditSinks {
     /// Keeps `records`, whose sequences count up from `first_sequence` (from 1), in one transaction.
     ///
     /// Idempotent: a record whose `(edge, epoch, sequence)` is kept already stays as it is, so a batch may be sent

@@ -10,7 +10,7 @@ use turnpike_access::{
     log::{Head, Position, Recorded},
 };
 
-use super::{AppendError, RelayClaim, StoreError, watch::Watch};
+use super::{AppendError, LeaseClaim, StoreError, watch::Watch};
 
 /// The log, its snapshots, the bus's signing keys and the edges' reports.
 ///
@@ -117,9 +117,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// Forgets receipts but for so many of the highest positions.
     async fn trim_receipts(&self, keep: u32) -> Result<(), StoreError>;
 
-    /// Gives the right to publish on the bus to whoever has it already, or to the first who asks once it has run out by the
-    /// database's clock, and says how far was published; `None`: it is another's. At no moment is it two holders'.
-    async fn claim_relay(&self, claim: RelayClaim<'_>) -> Result<Option<Position>, StoreError>;
+    /// Gives a lease to whoever has it already, or to the first who asks once it has run out by the database's clock, and says how
+    /// far its holders say that they have come; `None`: it is another's. At no moment is it two holders'.
+    async fn claim_lease(&self, claim: LeaseClaim<'_>) -> Result<Option<Position>, StoreError>;
 }
 
 /// Where a change stood at the edges, as text that others can read.

@@ -14,7 +14,7 @@ use turnpike_access::{
 };
 
 use super::{
-    AppendError, EdgeReport, EventStore, HeldKey, RelayClaim, SealedKey, StoreError, StoredReceipt, Watch,
+    AppendError, EdgeReport, EventStore, HeldKey, LeaseClaim, SealedKey, StoreError, StoredReceipt, Watch,
     schema,
 };
 
@@ -24,13 +24,14 @@ mod authority;
 mod edges;
 mod held;
 mod keys;
+mod lease;
 mod log;
 mod outbox;
 mod proof;
 mod receipts;
-mod relay;
 mod retention;
 mod sights;
+mod sink;
 mod snapshot;
 mod token_keys;
 
@@ -179,7 +180,7 @@ impl EventStore for Postgres {
         within(receipts::trim(&self.pool, keep)).await
     }
 
-    async fn claim_relay(&self, claim: RelayClaim<'_>) -> Result<Option<Position>, StoreError> {
-        within(relay::claim(&self.pool, &claim)).await
+    async fn claim_lease(&self, claim: LeaseClaim<'_>) -> Result<Option<Position>, StoreError> {
+        within(lease::claim(&self.pool, &claim)).await
     }
 }

@@ -29,7 +29,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("edge_authority", "SELECT, INSERT"),
     ("edges", "SELECT, INSERT, UPDATE, DELETE"),
     ("held_keys", "SELECT, INSERT, DELETE"),
-    ("relay", "SELECT, INSERT, UPDATE"),
+    ("leases", "SELECT, INSERT, UPDATE"),
     ("receipts", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit", "SELECT, INSERT"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
@@ -42,6 +42,8 @@ const RIGHTS: &[(&str, &str)] = &[
     ("anomalies", "SELECT, INSERT, UPDATE, DELETE"),
     ("sights", "SELECT, INSERT"),
     ("outbox", "SELECT, INSERT, UPDATE"),
+    ("audit_sinks", "SELECT, INSERT, UPDATE, DELETE"),
+    ("audit_sink_cursors", "SELECT, INSERT, UPDATE, DELETE"),
     ("deliveries", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 

@@ -21,7 +21,7 @@ use turnpike_access::{
 };
 
 use super::{
-    AppendError, EdgeReport, EventStore, HeldKey, RelayClaim, SealedKey, StoreError, StoredReceipt, Watch,
+    AppendError, EdgeReport, EventStore, HeldKey, LeaseClaim, SealedKey, StoreError, StoredReceipt, Watch,
     schema,
 };
 
@@ -31,13 +31,14 @@ mod authority;
 mod edges;
 mod held;
 mod keys;
+mod lease;
 mod log;
 mod outbox;
 mod proof;
 mod receipts;
-mod relay;
 mod retention;
 mod sights;
+mod sink;
 mod snapshot;
 mod token_keys;
 
@@ -196,7 +197,7 @@ impl EventStore for Sqlite {
         receipts::trim(&self.writer, keep).await
     }
 
-    async fn claim_relay(&self, claim: RelayClaim<'_>) -> Result<Option<Position>, StoreError> {
-        relay::claim(&self.writer, &claim).await
+    async fn claim_lease(&self, claim: LeaseClaim<'_>) -> Result<Option<Position>, StoreError> {
+        lease::claim(&self.writer, &claim).await
     }
 }

@@ -13,8 +13,12 @@ use crate::{
 };
 
 mod bytes;
+mod line;
+mod sink;
 
 pub use bytes::record_bytes;
+pub use line::{AuditLine, dollars, time};
+pub use sink::NewSink;
 
 /// Which records are asked for: those that match every field given.
 #[derive(Debug, Clone, PartialEq, Eq)]

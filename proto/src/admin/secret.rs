@@ -154,6 +154,21 @@ impl fmt::Debug for v1::SetAlertDestinationRequest {
     }
 }
 
+impl fmt::Debug for v1::SetAuditSinkRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sink,
+            secret: _,
+            options,
+        } = self;
+        f.debug_struct("SetAuditSinkRequest")
+            .field("sink", sink)
+            .field("secret", &HIDDEN)
+            .field("options", options)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +186,7 @@ mod tests {
             verification: Some(v1::issuer::Verification::Introspection(introspection)),
             ..Default::default()
         };
-        let all: [&dyn fmt::Debug; 10] = [
+        let all: [&dyn fmt::Debug; 11] = [
             &v1::BootstrapRequest {
                 token: secret(),
                 ..Default::default()
@@ -209,6 +224,10 @@ mod tests {
                 ..Default::default()
             },
             &v1::SetAlertDestinationRequest {
+                secret: secret(),
+                ..Default::default()
+            },
+            &v1::SetAuditSinkRequest {
                 secret: secret(),
                 ..Default::default()
             },
@@ -255,6 +274,7 @@ mod tests {
                 "CreateProviderRequest",
                 "UpdateProviderRequest",
                 "EnrolEdgeResponse",
+                "SetAuditSinkRequest",
             ]
         );
     }

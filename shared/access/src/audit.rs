@@ -13,6 +13,7 @@ use crate::{
 pub mod chain;
 pub mod retired;
 pub mod settings;
+pub mod sink;
 pub mod walk;
 
 /// The longest text of a claim or a token's id that is recorded, in bytes.

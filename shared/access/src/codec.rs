@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alert::Alerts,
+    audit::sink::HeldSink,
     credential::Credential,
     edge::EdgeRecord,
     fold::Missing,
@@ -69,6 +70,10 @@ enum Record {
     },
     Fallback(Fallback),
     Alerts(Alerts),
+    AuditSink {
+        name: Name,
+        held: HeldSink,
+    },
     Limit(HeldLimit),
     Offer(Offer),
     Issuer(Issuer),
@@ -210,13 +215,17 @@ fn records_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
         )
 }
 
-/// What each account asked for, in the order in which it did, and what is held of alerts.
+/// What each account asked for, in the order in which it did, what is held of alerts, and where the audit goes.
 fn asked_and_told_of(tenant: &Tenant) -> impl Iterator<Item = Record> {
     let all = tenant.access_requests.values();
     let alerts = Some(&*tenant.alerts).filter(|alerts| !alerts.is_empty());
     all.flat_map(|of| of.iter().cloned())
         .map(Record::AccessRequest)
         .chain(alerts.cloned().map(Record::Alerts))
+        .chain(tenant.sinks.iter().map(|(name, held)| Record::AuditSink {
+            name: name.clone(),
+            held: held.clone(),
+        }))
 }
 
 /// Puts a snapshot together from its lines. Feed it whole lines, then [`Decoder::finish`].
@@ -356,6 +365,7 @@ fn restore(tenant: &mut Tenant, record: Record) -> Result<(), Missing> {
         }
         Record::Fallback(rule) => Arc::make_mut(&mut tenant.fallbacks).push(rule),
         Record::Alerts(alerts) => tenant.alerts = Arc::new(alerts),
+        Record::AuditSink { name, held } => drop(Arc::make_mut(&mut tenant.sinks).insert(name, held)),
         Record::Limit(held) => tenant.restore_limit(held),
         Record::Offer(offer) => Arc::make_mut(&mut tenant.offers).push(offer),
         Record::Issuer(issuer) => {

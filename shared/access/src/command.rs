@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::{
     alert::{Alert, destination::Destination, own::OwnRule},
+    audit::sink::Sink,
     credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
     edge::EdgeChange,
@@ -125,6 +126,10 @@ pub enum Command {
     DeleteAlertRule { name: Name },
     /// Alerts no longer go there.
     DeleteAlertDestination { name: Name },
+    /// The audit is sent there too.
+    SetAuditSink { name: Name, sink: Box<Sink> },
+    /// The audit is no longer sent there.
+    DeleteAuditSink { name: Name },
     /// An alert is over, or was dealt with.
     ResolveAlert {
         id: Id,
@@ -282,6 +287,9 @@ impl Command {
             Self::RevokeTokens { issuer, .. } => ("tokens.revoke", "issuer", issuer.to_string()),
             Self::AddTokenKey(TokenKey { id, .. }) | Self::RemoveTokenKey { id } => {
                 ("token-keys.write", "token-key", id.to_string())
+            }
+            Self::SetAuditSink { name, .. } | Self::DeleteAuditSink { name } => {
+                ("audit-sinks.write", "audit-sink", name.to_string())
             }
             Self::ChangeEdge { edge, .. } => ("edges.write", "edge", edge.to_string()),
             Self::CreateRole(_)

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alert::{Alert, destination::Destination, own::OwnRule},
+    audit::sink::Sink,
     credential::{Credential, HandOver, Scope, Warning},
     digest::KeyDigest,
     edge::Invitation,
@@ -139,6 +140,12 @@ pub enum Event {
     /// Alerts no longer go there.
     #[serde(rename = "alert.destination_deleted.v1")]
     AlertDestinationDeleted { name: Name },
+    /// The audit is sent there too from now on.
+    #[serde(rename = "audit.sink_set.v1")]
+    AuditSinkSet { name: Name, sink: Box<Sink> },
+    /// The audit is no longer sent there.
+    #[serde(rename = "audit.sink_deleted.v1")]
+    AuditSinkDeleted { name: Name },
     /// Somebody has seen an alert.
     #[serde(rename = "alert.acknowledged.v1")]
     AlertAcknowledged {

@@ -20,6 +20,7 @@ mod issuer;
 mod limit;
 mod request;
 mod rights;
+mod sink;
 
 /// Why an event was not folded in. The snapshot is as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +90,9 @@ impl Snapshot {
             | Event::AlertRuleDeleted { .. }
             | Event::AlertDestinationDeleted { .. }
             | Event::AlertResolved { .. } => self.apply_to_alerts(origin, position, event)?,
+            Event::AuditSinkSet { .. } | Event::AuditSinkDeleted { .. } => {
+                self.tenant_mut(&origin.tenant)?.apply_to_sinks(position, event)?;
+            }
             Event::IssuerCreated { .. }
             | Event::IssuerUpdated { .. }
             | Event::IssuerDeleted { .. }

@@ -25,6 +25,7 @@ mod offer;
 mod people;
 mod request;
 mod rights;
+mod sink;
 
 /// Why a command changes nothing. The message is for whoever asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,10 +138,9 @@ fn in_tenant(snapshot: &Snapshot, tenant: &Tenant, now: Timestamp, command: Comm
         | Command::RevokeTokens { .. }
         | Command::AddTokenKey(_)
         | Command::RemoveTokenKey { .. }) => issuer::handle(snapshot, tenant, now, issuer),
+        sink @ (Command::SetAuditSink { .. } | Command::DeleteAuditSink { .. }) => sink::handle(tenant, sink),
         Command::ChangeEdge { edge, change } => edge::handle(snapshot, tenant, now, edge, change),
-        offer @ (Command::CreateOffer(_) | Command::DeleteOffer { .. }) => {
-            offer::handle(snapshot, tenant, offer)
-        }
+        one @ (Command::CreateOffer(_) | Command::DeleteOffer { .. }) => offer::handle(snapshot, tenant, one),
         limit @ (Command::CreateLimit(_)
         | Command::UpdateLimit { .. }
         | Command::DeleteLimit { .. }

@@ -36,7 +36,7 @@ const LISTS: &str = "models";
 /// How actions end that change nothing.
 const HARMLESS: [&str; 6] = [".read", ".list", ".explain", ".check", ".request", ".verify"];
 /// What whoever caused an event was allowed to do, and the kinds of such events.
-const CHANGES: [(&str, &[&str]); 28] = [
+const CHANGES: [(&str, &[&str]); 29] = [
     ("access.approve", &["access.approved", "access.refused"]),
     ("access.request", &["access.requested", "access.withdrawn"]),
     ("users.write", ACCOUNTS),
@@ -87,6 +87,7 @@ const CHANGES: [(&str, &[&str]); 28] = [
     ("tokens.revoke", &["token.revoked"]),
     ("token-keys.write", &["token_key.added", "token_key.removed"]),
     ("alerts.write", ALERTS),
+    ("audit-sinks.write", &["audit.sink_deleted", "audit.sink_set"]),
     ("edges.write", EDGES),
     ("credentials.suspend", &["credential.warned"]),
 ];

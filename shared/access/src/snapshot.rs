@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::{
     alert::Alerts,
+    audit::sink::Sinks,
     credential::Credential,
     edge::EdgeRecords,
     grant::Grant,
@@ -162,6 +163,8 @@ pub struct Tenant {
     pub(crate) access_requests: Table<Principal, Arc<Vec<HeldRequest>>>,
     /// What is open, and what is silenced.
     pub(crate) alerts: Arc<Alerts>,
+    /// Where its audit is sent on to.
+    pub(crate) sinks: Arc<Sinks>,
 }
 
 /// A grant with its role looked up.
@@ -203,6 +206,7 @@ impl Tenant {
             subjects: Table::default(),
             access_requests: Table::default(),
             alerts: Arc::default(),
+            sinks: Arc::default(),
         }
     }
 
@@ -356,6 +360,11 @@ impl Tenant {
     pub fn access_request(&self, id: Id) -> Option<&HeldRequest> {
         let mut all = self.access_requests.values().flat_map(|of| of.iter());
         all.find(|held| held.request.id == id)
+    }
+
+    /// Where its audit is sent on to.
+    pub fn sinks(&self) -> &Sinks {
+        &self.sinks
     }
 
     /// What is open of its alerts, and what is silenced.

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod keyring;
 pub mod operations;
 pub mod random;
+mod reach;
 pub mod readiness;
 pub mod retry;
 pub mod secret;

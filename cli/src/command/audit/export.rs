@@ -9,14 +9,13 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use turnpike_proto::admin::{
-    record_bytes,
+    AuditLine, record_bytes,
     v1::{AuditEntry, ListAuditRequest, Page, ProveAuditRequest, audit_service_client::AuditServiceClient},
 };
 
 use super::{
     Filter,
     proof::{self, Line},
-    view::AuditView,
 };
 use crate::{
     connect::Service,
@@ -67,7 +66,7 @@ pub(in crate::command) struct Tail {
 #[derive(Serialize)]
 struct Exported {
     #[serde(flatten)]
-    view: AuditView,
+    view: AuditLine,
     /// In hexadecimal digits.
     record: String,
 }
@@ -97,8 +96,8 @@ impl Export {
 
 fn written(format: Shape, entries: Vec<AuditEntry>, first: bool) -> Result<String, Failure> {
     if format == Shape::Csv {
-        let views: Vec<AuditView> = entries.into_iter().map(Into::into).collect();
-        return csv_lines(&AuditView::from(AuditEntry::default()), &views, first);
+        let views: Vec<AuditLine> = entries.into_iter().map(Into::into).collect();
+        return csv_lines(&AuditLine::from(AuditEntry::default()), &views, first);
     }
     let mut lines = String::new();
     for entry in entries {
@@ -165,7 +164,7 @@ impl Tail {
         let (entries, _) = ask(&mut client, &request, newest).await?;
         for entry in entries.into_iter().rev() {
             shown.is_new(&entry);
-            print(&json(&AuditView::from(entry))?)?;
+            print(&json(&AuditLine::from(entry))?)?;
         }
         if !follow {
             return Ok(Outcome::Done);
@@ -175,7 +174,7 @@ impl Tail {
             let from = began.max(moment::now().saturating_sub(LATE));
             let fresh = since(&mut client, &request, from).await?;
             for entry in fresh.into_iter().rev().filter(|entry| shown.is_new(entry)) {
-                print(&json(&AuditView::from(entry))?)?;
+                print(&json(&AuditLine::from(entry))?)?;
             }
         }
     }

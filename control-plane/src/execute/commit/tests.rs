@@ -22,7 +22,7 @@ use crate::{
     execute::{Authority, Request, recent::Recent, stage::Stage},
     fixture::{Core, create_team, name},
     store::{
-        AppendError, EdgeReport, EventStore, HeldKey, RelayClaim, SealedKey, StoreError, StoredReceipt, Watch,
+        AppendError, EdgeReport, EventStore, HeldKey, LeaseClaim, SealedKey, StoreError, StoredReceipt, Watch,
     },
 };
 
@@ -139,8 +139,8 @@ impl EventStore for Losing {
         self.inner.trim_receipts(keep).await
     }
 
-    async fn claim_relay(&self, claim: RelayClaim<'_>) -> Result<Option<Position>, StoreError> {
-        self.inner.claim_relay(claim).await
+    async fn claim_lease(&self, claim: LeaseClaim<'_>) -> Result<Option<Position>, StoreError> {
+        self.inner.claim_lease(claim).await
     }
 }
 

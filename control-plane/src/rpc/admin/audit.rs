@@ -9,6 +9,8 @@ use turnpike_proto::{
 use super::{Administration, Answer, call::read};
 
 mod prove;
+mod sink;
+
 use crate::{
     rpc::status::Failure,
     store::{AuditFilter, Cursor, Page, StoredRecord},
@@ -39,6 +41,18 @@ impl v1::audit_service_server::AuditService for Administration {
         let (call, v1::ProveAuditRequest {}) = self.admit(request).await?;
         call.may("")?;
         Ok(Response::new(prove::proofs(self.audit.clone())))
+    }
+
+    async fn set_sink(&self, request: Request<v1::SetAuditSinkRequest>) -> Answer<v1::AuditSinkResponse> {
+        self.set_audit_sink(request).await
+    }
+
+    async fn list_sinks(&self, request: Request<v1::Page>) -> Answer<v1::ListAuditSinksResponse> {
+        self.audit_sinks(request).await
+    }
+
+    async fn delete_sink(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Receipt> {
+        self.delete_audit_sink(request).await
     }
 }
 

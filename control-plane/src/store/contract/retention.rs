@@ -7,6 +7,7 @@ use turnpike_access::{
         AuditRecord,
         chain::{Checkpoint, Leaf, Link},
         retired::{Retired, StandIn},
+        sink::{HeldSink, Sink, Way},
         walk::{Problem, Verdict, Walk},
     },
     id::{Name, Timestamp},
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     retention::Retiring,
     signing::Signing,
-    store::{AuditStore, Page, Stores, usage::UsageQuery},
+    store::{AuditStore, Page, Stores, sink::Taken, usage::UsageQuery},
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -184,6 +185,55 @@ async fn what_is_kept_no_longer_goes_and_every_change_of_the_rest_is_found_as_be
             .unwrap();
         let problems = verified(store, 8, 30).await.problems;
         assert!(problems.contains(&Problem::Unretired(11, 21)), "{problems:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_that_go_before_a_sink_has_taken_them_are_counted_for_its_tenant_and_once() {
+    on_each_engine(async |database| {
+        let stores = database.stores().await;
+        let (store, retiring, now) = (&*stores.audit, retiring(&stores).await, clock::now());
+        furnished(store, now.as_micros()).await;
+        let sink = |made, since: Option<i64>| HeldSink {
+            sink: Sink {
+                way: Way::Webhook {
+                    url: "https://siem.example/rows".into(),
+                },
+                sealed_secret: None,
+                since: since.map(Timestamp::from_micros),
+            },
+            made,
+            set: made,
+        };
+        let (acme, other): (Name, Name) = ("acme".parse().unwrap(), "other".parse().unwrap());
+        store.begin_sink(&acme, &sink(5, None)).await.unwrap();
+        store
+            .begin_sink(&acme, &sink(6, Some(now.as_micros())))
+            .await
+            .unwrap();
+        store.begin_sink(&other, &sink(9, None)).await.unwrap();
+        let through = |epoch, through| Taken {
+            edge: EDGE,
+            epoch,
+            through,
+            missing: 0,
+            sent: None,
+        };
+        store.note_taken(5, through(7, 4)).await.unwrap();
+        store.note_taken(5, through(8, 15)).await.unwrap();
+        for _ in 0..2 {
+            retiring.pass(&kept(&[("acme", 30)]), now).await.unwrap();
+            let mut removed = Vec::new();
+            for made in [5, 6, 9] {
+                removed.push(store.sink_progress(made).await.unwrap().unwrap().removed);
+            }
+            assert_eq!(
+                removed,
+                [8 + 5, 0, 0],
+                "not taken, not asked for, and another's, which stay"
+            );
+        }
     })
     .await;
 }

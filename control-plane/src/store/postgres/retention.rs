@@ -1,6 +1,7 @@
 //! What is taken out of the audit, and what stands for it.
 
 use async_trait::async_trait;
+use sqlx::AssertSqlSafe;
 use turnpike_access::{
     audit::{chain::Checkpoint, retired::Retired},
     id::{Name, Timestamp},
@@ -12,6 +13,7 @@ use crate::store::{
     audit::{
         proof,
         retired::{self, AuditRetention, Parts},
+        sink,
     },
 };
 
@@ -58,6 +60,22 @@ impl AuditRetention for Postgres {
             .bind(said.time.as_micros())
             .bind(&said.key)
             .bind(&said.signature);
+        query.execute(&mut *transaction).await?;
+        let named = match links {
+            Some(_) => "",
+            None => {
+                "AND gone.sequence IN (SELECT named.value::bigint FROM turnpike.audit_retired AS said,
+                    jsonb_array_elements_text(said.sequences::jsonb) AS named (value)
+                    WHERE said.edge = $1 AND said.epoch = $2 AND said.first = $3 AND said.last = $4)"
+            }
+        };
+        // The statement is made of our own words alone.
+        let removed = sink::sql::of(sink::sql::REMOVED, "turnpike.").replace("[]", named);
+        let query = sqlx::query(AssertSqlSafe(removed))
+            .bind(&said.edge)
+            .bind(said.epoch.cast_signed())
+            .bind(said.first.cast_signed())
+            .bind(said.last.cast_signed());
         query.execute(&mut *transaction).await?;
         let query = sqlx::query("SELECT turnpike.retire_audit($1, $2, $3, $4)")
             .bind(&said.edge)

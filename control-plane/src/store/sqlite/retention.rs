@@ -13,6 +13,7 @@ use crate::store::{
     audit::{
         proof,
         retired::{self, AuditRetention, Parts},
+        sink,
     },
 };
 
@@ -64,8 +65,10 @@ impl AuditRetention for Sqlite {
         let named = "AND sequence IN (SELECT value FROM audit_retired, json_each(sequences)
             WHERE edge = $1 AND epoch = $2 AND first = $3 AND last = $4)";
         let beside = "WHERE edge = $1 AND epoch = $2 AND first >= $3 AND last <= $4";
+        let removed = sink::sql::of(sink::sql::REMOVED, "");
         let statements = match links {
             Some(_) => vec![
+                removed.replace("[]", ""),
                 format!("DELETE FROM audit {within}"),
                 format!("DELETE FROM audit_originals {within}"),
                 "DELETE FROM audit_checkpoints WHERE edge = $1 AND epoch = $2 AND last BETWEEN $3 AND $4"
@@ -73,6 +76,7 @@ impl AuditRetention for Sqlite {
                 format!("DELETE FROM audit_retired {beside} AND before IS NULL"),
             ],
             None => vec![
+                removed.replace("[]", &named.replace("sequence IN", "gone.sequence IN")),
                 format!("DELETE FROM audit {within} {named}"),
                 format!("DELETE FROM audit_originals {within} {named}"),
             ],

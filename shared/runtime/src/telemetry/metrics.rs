@@ -183,6 +183,41 @@ pub fn relay_active() -> Gauge<u64> {
         .build()
 }
 
+/// `turnpike.audit.sinks.active`: 1 while this control plane sends audits on for all that share its database.
+pub fn audit_sinks_active() -> Gauge<u64> {
+    meter()
+        .u64_gauge("turnpike.audit.sinks.active")
+        .with_description("1 while this control plane sends audits on for all control planes")
+        .build()
+}
+
+/// `turnpike.audit.sink.waiting`: rows that a sink has not taken, by `tenant` and `sink`.
+pub fn audit_sink_waiting() -> Gauge<u64> {
+    meter()
+        .u64_gauge("turnpike.audit.sink.waiting")
+        .with_unit("{record}")
+        .with_description("Rows of the audit that a sink has not taken, counted up to 100,000")
+        .build()
+}
+
+/// `turnpike.audit.sink.age`, seconds: how old the oldest row is that a sink has not taken, by `tenant` and `sink`.
+pub fn audit_sink_age() -> Gauge<f64> {
+    meter()
+        .f64_gauge("turnpike.audit.sink.age")
+        .with_unit("s")
+        .with_description("Age of the oldest row of the audit that a sink has not taken")
+        .build()
+}
+
+/// `turnpike.audit.sink.refusals`: messages that a sink did not take, by `tenant` and `sink`.
+pub fn audit_sink_refusals() -> Counter<u64> {
+    counter(
+        "turnpike.audit.sink.refusals",
+        "{message}",
+        "Messages that a sink did not take",
+    )
+}
+
 /// `turnpike.snapshot.position`: the last change that is in force at this edge.
 pub fn snapshot_position() -> Gauge<u64> {
     meter()

@@ -2,7 +2,7 @@
 //! followed, no proxy is used, and no answer is read beyond a bound.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -20,7 +20,10 @@ use reqwest::{
 use rustls_pki_types::CertificateDer;
 
 use super::TokenSetupError;
-use crate::tls;
+use crate::{
+    reach::{is_local_name, judge, may_reach, this_machine},
+    tls,
+};
 
 /// The longest answer, in bytes.
 pub(super) const ANSWER_LIMIT: usize = 256 * 1024;
@@ -103,9 +106,24 @@ impl Fetcher {
         headers: HeaderMap,
         body: String,
     ) -> Result<(), FetchError> {
+        self.post(url, headers, "application/json", body.into_bytes())
+            .await
+    }
+
+    /// The same with a body of any type.
+    ///
+    /// # Errors
+    /// It was not taken: another status than 2xx, or none.
+    pub async fn post(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Result<(), FetchError> {
         let url = check(url, &self.allowed)?;
         let request = self.client.post(url).headers(headers);
-        let request = request.header(CONTENT_TYPE, "application/json");
+        let request = request.header(CONTENT_TYPE, content_type);
         let sent = request.body(body).send().await;
         let status = sent.map_err(|_| FetchError::Unreachable)?.status();
         match status.is_success() {
@@ -115,7 +133,7 @@ impl Fetcher {
     }
 
     /// Posts a form, as a client that shows its secret (RFC 6749, section 2.3.1).
-    pub(super) async fn post(
+    pub(super) async fn post_form(
         &self,
         url: &str,
         authorization: HeaderValue,
@@ -174,20 +192,6 @@ pub(super) fn check(text: &str, allowed: &[IpNet]) -> Result<Url, FetchError> {
     }
 }
 
-/// The loopback address that a host is written for; none for any other host.
-fn this_machine(host: &str) -> Option<IpAddr> {
-    match host {
-        "localhost" | "127.0.0.1" => Some(Ipv4Addr::LOCALHOST.into()),
-        "[::1]" => Some(Ipv6Addr::LOCALHOST.into()),
-        _ => None,
-    }
-}
-
-fn is_local_name(host: &str) -> bool {
-    let host = host.trim_end_matches('.');
-    host == "localhost" || host.ends_with(".localhost")
-}
-
 /// Resolves names, and keeps of their addresses those that may be reached: what is connected to is what was judged.
 struct Guarded(Arc<[IpNet]>);
 
@@ -204,65 +208,6 @@ impl Resolve for Guarded {
             }
             Ok(Box::new(kept.into_iter()) as Addrs)
         })
-    }
-}
-
-fn judge(found: &[SocketAddr], local: bool, allowed: &[IpNet]) -> Vec<SocketAddr> {
-    let fits = |address: IpAddr| {
-        if local {
-            address.is_loopback()
-        } else {
-            may_reach(address, allowed)
-        }
-    };
-    found
-        .iter()
-        .filter(|address| fits(address.ip()))
-        .copied()
-        .collect()
-}
-
-/// Whether an address is out on the internet, or in a network that was allowed.
-fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
-    let address = address.to_canonical();
-    let public = match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    };
-    public || allowed.iter().any(|net| net.contains(&address))
-}
-
-/// By the registry of special addresses (RFC 6890 and its successors); the last is a cloud's metadata service.
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    const INSIDE: [(Ipv4Addr, u8); 16] = [
-        (Ipv4Addr::new(0, 0, 0, 0), 8),
-        (Ipv4Addr::new(10, 0, 0, 0), 8),
-        (Ipv4Addr::new(100, 64, 0, 0), 10),
-        (Ipv4Addr::new(127, 0, 0, 0), 8),
-        (Ipv4Addr::new(169, 254, 0, 0), 16),
-        (Ipv4Addr::new(172, 16, 0, 0), 12),
-        (Ipv4Addr::new(192, 0, 0, 0), 24),
-        (Ipv4Addr::new(192, 0, 2, 0), 24),
-        (Ipv4Addr::new(192, 88, 99, 0), 24),
-        (Ipv4Addr::new(192, 168, 0, 0), 16),
-        (Ipv4Addr::new(198, 18, 0, 0), 15),
-        (Ipv4Addr::new(198, 51, 100, 0), 24),
-        (Ipv4Addr::new(203, 0, 113, 0), 24),
-        (Ipv4Addr::new(224, 0, 0, 0), 4),
-        (Ipv4Addr::new(240, 0, 0, 0), 4),
-        (Ipv4Addr::new(168, 63, 129, 16), 32),
-    ];
-    let bits = address.to_bits();
-    let within = |(net, length): &(Ipv4Addr, u8)| (bits ^ net.to_bits()) >> (32 - u32::from(*length)) == 0;
-    !INSIDE.iter().any(within)
-}
-
-/// Global unicast, but for what is set apart in it and what carries an IPv4 address (6to4, Teredo).
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    match address.segments() {
-        [0x2001, second, ..] if second < 0x0200 || second == 0x0db8 => false,
-        [0x2002, ..] | [0x3fff, ..] => false,
-        [first, ..] => first & 0xe000 == 0x2000,
     }
 }
 
@@ -346,21 +291,6 @@ mod tests {
         ] {
             assert!(check(url, &allowed).is_err(), "{url}");
         }
-    }
-
-    #[test]
-    fn of_a_names_addresses_only_those_that_may_be_reached_are_kept() {
-        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
-        let (inside, outside) = (address("10.0.0.1:0"), address("93.184.215.14:0"));
-        let (this, metadata) = (address("127.0.0.1:0"), address("[fd00:ec2::254]:0"));
-        let all = [inside, outside, this, metadata];
-        assert_eq!(judge(&all, false, &[]), [outside]);
-        assert_eq!(judge(&all, true, &[]), [this]);
-        assert_eq!(
-            judge(&all, false, &["10.0.0.0/8".parse().unwrap()]),
-            [inside, outside]
-        );
-        assert!(judge(&[inside, this], false, &[]).is_empty());
     }
 
     #[tokio::test]

@@ -236,7 +236,7 @@ impl Introspection {
             basic(client_id, &secret).ok_or_else(|| unavailable(&"its client id is too long"))?;
         let token = utf8_percent_encode(question.text.expose(), FORM);
         let form = format!("token={token}&token_type_hint=access_token");
-        let answer = self.fetcher.post(url, authorization, form).await;
+        let answer = self.fetcher.post_form(url, authorization, form).await;
         let answer = answer.map_err(|error| unavailable(&error))?;
         let answer = jws::object(&answer.body).map_err(|_| unavailable(&"the answer is not JSON"))?;
         match answer.get("active") {

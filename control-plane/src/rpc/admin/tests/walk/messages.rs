@@ -50,7 +50,7 @@ pub(in crate::rpc::admin::tests) fn message(method: &str, things: Things) -> Vec
                 on_proof(method, things)
             }
             "AccessService" => on_access(method, things),
-            "AlertService" => alerts::message(method, things),
+            "AlertService" | "AuditService" => alerts::message(method, things),
             _ => on_the_rest(method, things),
         },
     }

@@ -1,4 +1,4 @@
-//! The messages about alerts.
+//! The messages about alerts and the audit.
 
 use prost::Message as _;
 use turnpike_proto::admin::v1;
@@ -50,11 +50,27 @@ pub(super) fn message(method: &str, things: Things) -> Vec<u8> {
             until_us: 60_000_000,
         }
         .encode_to_vec(),
-        "AlertService/DeleteDestination" | "AlertService/DeleteRule" => v1::DeleteRequest {
-            name: things.name.to_owned(),
-            options: None,
+        "AuditService/SetSink" => sink(things).encode_to_vec(),
+        "AlertService/DeleteDestination" | "AlertService/DeleteRule" | "AuditService/DeleteSink" => {
+            v1::DeleteRequest {
+                name: things.name.to_owned(),
+                options: None,
+            }
+            .encode_to_vec()
         }
-        .encode_to_vec(),
         _ => Vec::new(),
+    }
+}
+
+fn sink(things: Things) -> v1::SetAuditSinkRequest {
+    v1::SetAuditSinkRequest {
+        sink: Some(v1::AuditSink {
+            name: things.name.to_owned(),
+            way: "webhook".to_owned(),
+            url: "https://siem.example/rows".to_owned(),
+            ..Default::default()
+        }),
+        secret: "x".repeat(24),
+        options: None,
     }
 }

@@ -1,4 +1,4 @@
-//! The right to publish is one control plane's at a time, and passes on when it is given back or runs out.
+//! A lease is one control plane's at a time, and passes on when it is given back or runs out.
 
 use std::time::Duration;
 
@@ -6,21 +6,22 @@ use futures::future::join_all;
 use turnpike_access::log::Position;
 
 use super::database::{on_each_engine, until};
-use crate::store::{EventStore, RelayClaim};
+use crate::store::{EventStore, LeaseClaim};
 
 const LONG: Duration = Duration::from_secs(3600);
 
 async fn claim(store: &dyn EventStore, holder: &str, published: u64, lease: Duration) -> Option<u64> {
-    let claim = RelayClaim {
+    let claim = LeaseClaim {
+        name: "publish",
         holder,
-        published: Position::new(published),
+        position: Position::new(published),
         lease,
     };
-    store.claim_relay(claim).await.unwrap().map(Position::get)
+    store.claim_lease(claim).await.unwrap().map(Position::get)
 }
 
 #[tokio::test]
-async fn the_right_to_publish_is_one_control_planes_until_it_gives_it_back_or_it_runs_out() {
+async fn a_lease_is_one_control_planes_until_it_gives_it_back_or_it_runs_out() {
     on_each_engine(async |database| {
         let store = database.stores().await.events;
         let holders: Vec<String> = (0..8).map(|number| number.to_string()).collect();
@@ -43,6 +44,18 @@ async fn the_right_to_publish_is_one_control_planes_until_it_gives_it_back_or_it
         })
         .await;
         assert_eq!(claim(&*store, "other", 99, LONG).await, None);
+        let another = LeaseClaim {
+            name: "send",
+            holder: "other",
+            position: Position::new(0),
+            lease: LONG,
+        };
+        let another = store.claim_lease(another).await.unwrap();
+        assert_eq!(
+            another,
+            Some(Position::new(0)),
+            "of another name it is another lease"
+        );
     })
     .await;
 }
