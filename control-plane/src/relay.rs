@@ -17,6 +17,7 @@ use turnpike_proto::sync::v1::{Signed, signed::Kind};
 use turnpike_runtime::{
     bus::{BusError, SharedBus},
     clock,
+    keyring::authenticator::Authenticator,
     telemetry::metrics,
 };
 
@@ -27,8 +28,11 @@ use crate::{
     turn::{Duty, Turn},
 };
 
+mod shelve;
 #[cfg(test)]
 mod tests;
+
+use shelve::Shelving;
 
 /// The most events in one message.
 const BATCH_EVENTS: usize = 256;
@@ -57,6 +61,8 @@ pub(crate) struct Relay {
     pub(crate) bus: SharedBus,
     pub(crate) projection: Arc<Projection>,
     pub(crate) signing: Signing,
+    /// Marks the whole states that are put aside on the bus.
+    pub(crate) marks: Authenticator,
 }
 
 impl Relay {
@@ -73,6 +79,7 @@ impl Relay {
     async fn run(self, mut turn: Turn, stop: CancellationToken) {
         let mut heads = self.projection.heads();
         let mut published = heads.borrow_and_update().position;
+        let mut shelving = Shelving::on(self.bus.shelf());
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -83,8 +90,10 @@ impl Relay {
                     if turn.is_ours() {
                         let told = self.tell_head().await;
                         turn.went(told, published).await;
+                        shelving.consider(&self);
                     }
                 }
+                () = shelving.goes_on() => {}
                 begun = turn.answered() => published = begun.unwrap_or(published),
                 () = stop.cancelled() => break,
             }

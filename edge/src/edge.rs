@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 use turnpike_access::edge::Duty;
 use turnpike_runtime::{
-    bus::SharedBus,
+    bus::{SharedBus, whole},
     clock,
     identity::EdgeSigner,
     keyring::{Keyring, KeyringError},
@@ -32,7 +32,7 @@ use crate::{
     proxy::{Parts, State},
     serving::{self, ForEnvoy},
     settings::{InvalidSettings, Settings, name},
-    sync::{Identity, Standing, Sync},
+    sync::{Identity, OnBus, Standing, Sync},
 };
 
 /// Why an edge did not start. What may come later, such as the control plane, is waited for instead.
@@ -107,8 +107,11 @@ impl Edge {
         let current = Arc::new(Current::default());
         let done = CancellationToken::new();
         let at = (&settings, &edge, &current, &readiness);
+        // Who is about to enrol is to be let in by a control plane first.
+        let known = ground.enrolment.as_ref().is_none_or(Enrolment::is_known);
         let duty = heed_duty(ground.enrolment, at, &tasks, &done);
         let on_disk = on_disk(&settings, edge.clone(), &ground.keyring);
+        let on_bus = on_bus(&settings, bus.as_ref(), &ground.keyring).filter(|_| known);
         let sync = Sync {
             channel: ground.channel.clone(),
             control_plane: settings.control_plane.clone(),
@@ -116,6 +119,7 @@ impl Edge {
             identity: identity(&settings, &signer, edge.clone(), epoch),
             current: current.clone(),
             on_disk: on_disk.filter(|_| *duty.borrow() != Duty::Revoked),
+            on_bus: on_bus.filter(|_| *duty.borrow() != Duty::Revoked),
             duty,
             condition,
         };
@@ -284,6 +288,12 @@ fn on_disk(settings: &Settings, edge: Arc<str>, keyring: &Keyring) -> Option<OnD
         files: files(),
         max_age: Duration::from_secs(u64::from(settings.snapshot_max_age) * 3600),
     })
+}
+
+fn on_bus(settings: &Settings, bus: Option<&SharedBus>, keyring: &Keyring) -> Option<OnBus> {
+    let max_age = Duration::from_secs(u64::from(settings.snapshot_max_age) * 3600);
+    let shelf = bus?.shelf()?;
+    Some(OnBus::new(shelf, whole::authenticator(keyring), max_age))
 }
 
 fn name_of(settings: &Settings, enrolment: Option<&Enrolment>) -> io::Result<Arc<str>> {

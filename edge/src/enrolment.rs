@@ -81,6 +81,11 @@ impl Enrolment {
         self.kept.revoked
     }
 
+    /// Whether a control plane has ever let this edge in.
+    pub(crate) fn is_known(&self) -> bool {
+        self.token.is_none()
+    }
+
     /// To the control planes, once there is a certificate.
     pub(crate) fn channels(&self) -> Failover {
         self.channels.clone()

@@ -131,6 +131,12 @@ impl Files {
         found
     }
 
+    /// How far this edge has ever said that it was; nowhere, where that is not known.
+    pub(crate) fn said(&self) -> Position {
+        let said = witness::read(&self.folder.join("witness"), &self.edge, &self.authenticator);
+        said.ok().flatten().unwrap_or_default().position
+    }
+
     fn find(&mut self, now: Timestamp, max_age: Duration) -> Result<Option<Found>, Refused> {
         let path = self.folder.join("snapshot");
         if !path.try_exists()? {

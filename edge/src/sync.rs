@@ -30,11 +30,14 @@ mod follower;
 mod heal;
 mod listen;
 mod replica;
+mod shelved;
 #[cfg(test)]
 mod simulation;
 mod stale;
 #[cfg(test)]
 mod tests;
+
+pub use shelved::OnBus;
 
 /// A log of so many events, for tests elsewhere.
 #[cfg(test)]
@@ -89,6 +92,8 @@ pub struct Sync {
     pub duty: Arc<watch::Sender<Duty>>,
     /// The state that an earlier run left; `None`: none is kept.
     pub on_disk: Option<OnDisk>,
+    /// The state that a control plane has put aside on the bus; `None`: this edge does not begin by it.
+    pub on_bus: Option<OnBus>,
     /// Holds once there is a snapshot and nothing keeps the edge from following the log.
     pub condition: Condition,
 }
@@ -118,6 +123,8 @@ impl Sync {
             standing,
             healing: Healing::new(self.channel),
             on_disk: self.on_disk.map(|on_disk| (on_disk, tasks.clone(), done.clone())),
+            on_bus: self.on_bus,
+            said: Position::ZERO,
         };
         tasks.spawn_essential("sync-attach", attach.run(done.clone()));
         tasks.spawn_essential("sync-follow", follower.run(done.clone()));

@@ -19,8 +19,8 @@ BIN = pathlib.Path(os.environ.get("TURNPIKE_TEST_BIN", ROOT / "target/ci"))
 # Services of the production shape, as the README promises it.
 SERVICES = {"postgres", "nats-1", "nats-2", "nats-3", "migrate", "control-plane", "otel-collector"}
 SERVICES |= {f"edge-{region}-{number}" for region in ("eu", "us") for number in (1, 2)}
-# What is written like a setting and is none: the stream's name, and variables of the tests.
-NO_SETTINGS = {"TURNPIKE_EVENTS", "TURNPIKE_TEST_BIN", "TURNPIKE_SIMULATION_SEEDS"}
+# What is written like a setting and is none: the names of stream and bucket, and variables of the tests.
+NO_SETTINGS = {"TURNPIKE_EVENTS", "TURNPIKE_STATES", "TURNPIKE_TEST_BIN", "TURNPIKE_SIMULATION_SEEDS"}
 
 
 def known_settings():

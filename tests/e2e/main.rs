@@ -10,6 +10,7 @@ mod access;
 mod alerts;
 mod audit;
 mod authzen;
+mod beginning;
 mod clients;
 mod command_line;
 mod crash;

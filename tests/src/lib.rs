@@ -31,4 +31,5 @@ pub mod raw;
 pub mod receiver;
 pub mod rpc;
 pub mod service;
+pub mod shelf;
 pub mod upstream;

@@ -13,7 +13,7 @@ use turnpike_proto::sync::{
     v1::{Batch, Head, Signed, signed::Kind},
 };
 use turnpike_runtime::{
-    bus::{Bus as _, Messages, local::LocalBus},
+    bus::{Bus as _, Messages, local::LocalBus, whole},
     keyring::Keyring,
     signing::VerifyingKeys,
 };
@@ -48,6 +48,7 @@ impl Heard {
             bus: Arc::new(bus),
             projection: core.projection.clone(),
             signing,
+            marks: whole::authenticator(&keyring),
         };
         tokio::spawn(relay.run_in_turn(stop.clone()));
         Self { messages, keys, stop }

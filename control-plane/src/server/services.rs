@@ -12,7 +12,7 @@ use turnpike_proto::{
     sync::v1::{enrolment_server::EnrolmentServer, sync_server::SyncServer},
 };
 use turnpike_runtime::{
-    bus::SharedBus,
+    bus::{SharedBus, whole},
     enrolment::Authority,
     keyring::Keyring,
     random,
@@ -107,9 +107,8 @@ impl Services {
         );
         let edges = Edges::new(events.clone(), projection.clone());
         let stop = parts.passing_on.shutdown().token();
-        parts
-            .passing_on
-            .spawn_essential("edges", edges.clone().keep(stop.clone()));
+        let keeping = edges.clone().keep(stop.clone());
+        parts.passing_on.spawn_essential("edges", keeping);
         let keep = projection::keep::keep(events.clone(), projection.clone(), stop.clone());
         parts.passing_on.spawn_essential("fold", keep);
         if let Some(bus) = bus {
@@ -118,6 +117,7 @@ impl Services {
                 bus,
                 projection: projection.clone(),
                 signing: signing.clone(),
+                marks: whole::authenticator(&settings.keyring),
             };
             parts.passing_on.spawn_essential("relay", relay.run_in_turn(stop));
         }

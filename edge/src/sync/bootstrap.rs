@@ -2,6 +2,7 @@
 
 use crate::connect::ControlPlane;
 use tokio::{sync::mpsc, task::spawn_blocking};
+use tonic::Code;
 use turnpike_access::{
     codec::{Decoder, Unreadable},
     snapshot::Snapshot,
@@ -20,6 +21,14 @@ pub(super) enum NoSnapshot {
     Unreadable(#[from] Unreadable),
     #[error("the snapshot could not be decoded: {0}")]
     Stopped(#[from] tokio::task::JoinError),
+}
+
+impl NoSnapshot {
+    /// Whether this edge is not to have one.
+    pub(super) fn is_refusal(&self) -> bool {
+        let refusals = [Code::PermissionDenied, Code::Unauthenticated];
+        matches!(self, Self::Refused(status) if refusals.contains(&status.code()))
+    }
 }
 
 /// The state as the control plane holds it now. Half of one is never returned.

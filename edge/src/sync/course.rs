@@ -169,6 +169,13 @@ impl Course {
         }
     }
 
+    /// The state that lay on the bus, and whose word counts there; why it is not taken.
+    pub(super) fn on_shelved(&mut self, snapshot: Snapshot, keys: VerifyingKeys) -> Result<(), String> {
+        self.on_whole(snapshot)?;
+        self.keys = keys;
+        Ok(())
+    }
+
     /// The state is to be taken whole: what was to become certain of the one before never will.
     pub(super) fn start_over(&mut self) {
         self.certain = None;

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::connect::ControlPlane;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use turnpike_access::log::Position;
 use turnpike_runtime::{clock, retry::Backoff, task::Tasks};
@@ -16,8 +16,12 @@ use super::{
     course::{Course, Then},
     heal::{Healed, Healing},
     listen::{Heard, Listening},
+    shelved::OnBus,
 };
 use crate::kept::{Keeper, OnDisk};
+
+/// No control plane has answered for so long: this edge begins without. Longer than one takes to be restarted, as a rule.
+const ALONE: Duration = Duration::from_secs(3);
 
 pub(super) struct Follower {
     pub(super) channel: ControlPlane,
@@ -28,6 +32,10 @@ pub(super) struct Follower {
     pub(super) healing: Healing,
     /// What an earlier run left, until it is looked for; with what keeping it needs.
     pub(super) on_disk: Option<(OnDisk, Tasks, CancellationToken)>,
+    /// What a control plane has put aside for edges that begin, until there is a state.
+    pub(super) on_bus: Option<OnBus>,
+    /// How far this edge has ever said that it was.
+    pub(super) said: Position,
 }
 
 impl Follower {
@@ -66,11 +74,13 @@ impl Follower {
         };
         let looking = tasks.blocking("state-restore", move || {
             let found = on_disk.files.load(clock::now(), on_disk.max_age);
-            (on_disk.files, found)
+            let said = on_disk.files.said();
+            (on_disk.files, found, said)
         });
-        let Some((files, found)) = looking.await else {
+        let Some((files, found, said)) = looking.await else {
             return false;
         };
+        self.said = said;
         let found = found.unwrap_or_else(|refused| {
             tracing::error!(%refused, "the state on disk is put aside; waiting for the control plane");
             None
@@ -91,6 +101,7 @@ impl Follower {
     /// Fetches a snapshot, as often as it takes.
     async fn bootstrap(&mut self) {
         let mut backoff = Backoff::default();
+        let begun = Instant::now();
         loop {
             match bootstrap::fetch(self.channel.clone()).await {
                 Ok(snapshot) => {
@@ -106,10 +117,43 @@ impl Follower {
                         }
                     }
                 }
-                Err(error) => tracing::warn!(%error, "waiting for a snapshot of the control plane"),
+                Err(error) => {
+                    tracing::warn!(%error, "waiting for a snapshot of the control plane");
+                    let alone = !error.is_refusal() && begun.elapsed() >= ALONE;
+                    if alone && self.begin_by_the_bus().await {
+                        return self.report(None);
+                    }
+                }
             }
             backoff.wait().await;
         }
+    }
+
+    /// Serves by what a control plane has put aside on the bus, where this edge has nothing yet. Whether it does.
+    async fn begin_by_the_bus(&mut self) -> bool {
+        let Some(on_bus) = self
+            .on_bus
+            .clone()
+            .filter(|_| self.course.replica.head().is_none())
+        else {
+            return false;
+        };
+        let taken = match on_bus.fetch(self.said).await {
+            Ok(shelved) => {
+                let (position, credentials) =
+                    (shelved.snapshot.position(), shelved.snapshot.credential_count());
+                let seconds = clock::now().as_micros().abs_diff(shelved.made.as_micros()) / 1_000_000;
+                let taken = self.course.on_shelved(shelved.snapshot, shelved.keys);
+                taken.map(|()| {
+                    tracing::warn!(%position, credentials, seconds, "no control plane answers: serving by the state that one has put on the bus");
+                })
+            }
+            Err(why) => Err(why.to_string()),
+        };
+        if let Err(why) = &taken {
+            tracing::warn!(why, "cannot begin by a state on the bus");
+        }
+        taken.is_ok()
     }
 
     async fn on_bus(&mut self, heard: Heard) {

@@ -153,6 +153,7 @@ async fn bed(log: Vec<Recorded>, length: usize) -> Bed {
         .expect("channel"),
         control_plane,
         bus: Some(Arc::new(bus.clone())),
+        on_bus: None,
         identity: Identity {
             edge: Arc::from("edge-1"),
             region: Arc::from("eu"),

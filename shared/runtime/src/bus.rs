@@ -11,8 +11,11 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use turnpike_access::log::Position;
 
+use self::nats::shelf::Shelf;
+
 pub mod local;
 pub mod nats;
+pub mod whole;
 
 #[cfg(test)]
 mod contract;
@@ -26,6 +29,11 @@ pub type Messages = BoxStream<'static, Bytes>;
 pub trait Bus: Send + Sync + 'static {
     /// Whether other processes publish here as well, so that one of them should do it for all.
     fn is_shared(&self) -> bool;
+
+    /// Where whole states are kept for edges that begin while no control plane answers; `None`: nowhere.
+    fn shelf(&self) -> Option<Shelf> {
+        None
+    }
 
     /// Publishes a batch of events and returns once the bus has it. `last` is the position of the last event in it:
     /// of two messages with the same one the bus may drop the second, so that repeating is harmless.

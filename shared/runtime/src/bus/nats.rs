@@ -4,8 +4,9 @@
 //! which is the quickest and leaves nothing on the server that could be wrong or lost. The stream is made when it is
 //! missing, at any time.
 //!
-//! Rights that a NATS user needs. Edges: subscribe `turnpike.*.v1`. Control planes: publish `turnpike.events.v1`,
-//! `turnpike.head.v1` and `$JS.API.STREAM.*.TURNPIKE_EVENTS`. Both: publish and subscribe `_INBOX.>`.
+//! Beside it whole states are kept, see [`shelf`].
+//!
+//! Rights that a NATS user needs are in `deploy/nats/accounts.conf`.
 
 use std::{
     sync::{
@@ -37,10 +38,11 @@ use crate::retry::Backoff;
 mod names;
 mod servers;
 mod settings;
+pub mod shelf;
 
 pub use settings::{InvalidNatsSettings, NatsSettings};
 
-use self::{names::Names, servers::Servers};
+use self::{names::Names, servers::Servers, shelf::Shelf};
 
 /// The stream's time to acknowledge. Short, since a stream that is gone while there are subscribers shows only in that
 /// nothing answers.
@@ -151,6 +153,10 @@ impl NatsBus {
 impl Bus for NatsBus {
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn shelf(&self) -> Option<Shelf> {
+        Some(Shelf::of(self))
     }
 
     async fn publish_events(&self, last: Position, message: Bytes) -> Result<(), BusError> {

@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{Compression, Config, DiscardPolicy, StorageType};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE};
 
 use super::InvalidNatsSettings;
 
-/// Whoever was away for longer heals from the control plane anyway.
-const MAX_AGE: Duration = Duration::from_hours(1);
+/// As long as an edge that begins without a control plane may need them, after the state that was put aside before them.
+pub(super) const MAX_AGE: Duration = Duration::from_hours(24);
 /// 256 MiB.
 const MAX_BYTES: i64 = 256 << 20;
 /// For so long a message with the same id is dropped.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
+
+/// What whole states take at most, in bytes: there is a moment when two are there. 1 GiB.
+pub(super) const MOST_STATES: u64 = 1 << 30;
+/// A state that no control plane has put there anew for so long is of no use, nor is what an attempt left.
+const STATES_MAX_AGE: Duration = Duration::from_hours(7 * 24);
 
 /// The subjects and the stream of one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub(super) struct Names {
     pub(super) both: String,
     /// The stream that takes the events.
     pub(super) stream: String,
+    /// The bucket of whole states.
+    pub(super) states: String,
 }
 
 impl Names {
@@ -37,6 +45,7 @@ impl Names {
             head: format!("{prefix}.head.v1"),
             both: format!("{prefix}.*.v1"),
             stream: format!("{}_EVENTS", prefix.to_ascii_uppercase()),
+            states: format!("{}_STATES", prefix.to_ascii_uppercase()),
         })
     }
 
@@ -52,6 +61,40 @@ impl Names {
             duplicate_window: DUPLICATE_WINDOW,
             storage: StorageType::File,
             num_replicas: replicas.into(),
+            allow_direct: true,
+            ..Config::default()
+        }
+    }
+
+    /// The stream behind the bucket.
+    pub(super) fn states_stream(&self) -> String {
+        format!("OBJ_{}", self.states)
+    }
+
+    /// Where the pieces of an object are.
+    pub(super) fn chunks(&self, nuid: &str) -> String {
+        format!("$O.{}.C.{nuid}", self.states)
+    }
+
+    /// Where an object is described.
+    pub(super) fn described(&self, object: &str) -> String {
+        format!("$O.{}.M.{}", self.states, BASE64_URL_SAFE.encode(object))
+    }
+
+    /// The bucket as it should be.
+    pub(super) fn states_config(&self, replicas: u8) -> Config {
+        Config {
+            name: self.states_stream(),
+            description: Some("Turnpike's state for edges that begin; may be deleted at any time".to_owned()),
+            subjects: vec![self.chunks(">"), format!("$O.{}.M.>", self.states)],
+            max_age: STATES_MAX_AGE,
+            max_bytes: i64::try_from(MOST_STATES).unwrap_or(i64::MAX),
+            discard: DiscardPolicy::New,
+            storage: StorageType::File,
+            num_replicas: replicas.into(),
+            allow_rollup: true,
+            allow_direct: true,
+            compression: Some(Compression::S2),
             ..Config::default()
         }
     }
@@ -67,6 +110,8 @@ mod tests {
         assert_eq!(names.stream, "TURNPIKE_EVENTS");
         assert_eq!(names.events, "turnpike.events.v1");
         assert_eq!(names.head, "turnpike.head.v1");
+        assert_eq!(names.states_stream(), "OBJ_TURNPIKE_STATES");
+        assert_eq!(names.described("state"), "$O.TURNPIKE_STATES.M.c3RhdGU=");
     }
 
     #[test]

@@ -63,7 +63,8 @@ async fn the_stream_is_bounded_and_an_older_one_is_brought_up_to_date() {
     bus.jetstream.create_stream(older).await.unwrap();
     publish(&bus, 1).await;
     let config = stream(&bus).await.config;
-    assert_eq!(config.max_age.as_secs(), 60 * 60);
+    assert_eq!(config.max_age.as_secs(), 24 * 60 * 60);
+    assert!(config.allow_direct, "edges that begin read it");
     assert_eq!(config.max_bytes, 256 * 1024 * 1024);
     assert_eq!(config.duplicate_window.as_secs(), 2 * 60);
     assert_eq!(config.discard, jetstream::stream::DiscardPolicy::Old);
