@@ -77,6 +77,7 @@ pub struct Administration {
     audit: Arc<dyn AuditStore>,
     outbox: Arc<dyn Outbox>,
     history: History,
+    givers: Arc<access::KnownGivers>,
     peppers: Arc<Peppers>,
     keyring: Arc<Keyring>,
     /// Whom edges are to trust, where they enrol.
@@ -105,6 +106,7 @@ impl Administration {
             executor,
             edges,
             receipts,
+            givers: Arc::new(access::KnownGivers::new(events.clone())),
             events,
             audit,
             outbox,

@@ -12,6 +12,7 @@ use turnpike_access::{
     event::Event,
     grant::{AuthMethod, Circumstances, Conditions, Subject},
     id::Name,
+    log::Position,
     pattern::Selector,
     resolve,
     snapshot::Snapshot,
@@ -181,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn what_gave_access_is_the_making_of_the_grant_or_the_later_joining(steps in much_granting()) {
+    fn what_gave_access_is_the_making_or_changing_of_the_grant_or_the_later_joining(steps in much_granting()) {
         let history = History::of(&steps);
         let Some(tenant) = history.tenant("acme") else {
             return Ok(());
@@ -191,23 +192,31 @@ proptest! {
         };
         let resource = ("model", found.resource());
         let (rows, _) = who(tenant, &INFERENCE_ACTIONS, resource, history.now(), (None, 1000));
-        let mut givers = Givers::of(&rows);
+        let (mut few, mut all) = (Givers::of(&rows), Givers::default());
         let own = || history.log.iter().filter(|event| event.origin.tenant.as_str() == "acme");
-        own().for_each(|event| givers.see(event));
+        own().for_each(|event| few.see(event));
+        own().for_each(|event| all.see(event));
+        let end = history.snapshot.position();
+        let half = Position::new(end.get() / 2);
         for row in &rows {
             for bearing in &row.access.allows {
-                let expected = own().rfind(|event| {
-                    match Event::decode(&event.kind, event.version, &event.payload).unwrap() {
-                        Event::GrantCreated(grant) => grant.id == bearing.held.grant.id,
-                        Event::TeamMemberAdded { team, principal } => {
-                            bearing.held.grant.subject == Subject::Team(team)
-                                && row.subject == Subject::Principal(principal)
+                for (givers, until) in [(&few, end), (&all, end), (&all, half)] {
+                    let expected = own().filter(|event| event.position <= until).rfind(|event| {
+                        match Event::decode(&event.kind, event.version, &event.payload).unwrap() {
+                            Event::GrantCreated(grant) | Event::GrantUpdated(grant) => {
+                                grant.id == bearing.held.grant.id
+                            }
+                            Event::TeamMemberAdded { team, principal } => {
+                                bearing.held.grant.subject == Subject::Team(team)
+                                    && row.subject == Subject::Principal(principal)
+                            }
+                            _ => false,
                         }
-                        _ => false,
-                    }
-                });
-                let gave = givers.gave(bearing.held, &row.subject).map(|given| given.position);
-                prop_assert_eq!(gave, expected.map(|event| event.position), "{:?}", row);
+                    });
+                    let gave = givers.gave(bearing.held, &row.subject, until);
+                    let expected = expected.map(|event| event.position);
+                    prop_assert_eq!(gave.map(|given| given.position), expected, "{:?}", row);
+                }
             }
         }
     }

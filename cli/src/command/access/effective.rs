@@ -120,6 +120,7 @@ impl From<wire::AccessPath> for PathView {
             conditions,
             event: known.then_some(match given.kind.as_str() {
                 "team.member_added" => "team joined",
+                "grant.updated" => "grant changed",
                 _ => "grant made",
             }),
             since: moment::text(given.time_us),

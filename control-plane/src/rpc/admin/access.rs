@@ -21,8 +21,11 @@ use crate::rpc::status::Failure;
 
 mod decision;
 mod effective;
+mod givers;
 mod review;
 mod words;
+
+pub(super) use givers::KnownGivers;
 
 #[tonic::async_trait]
 impl v1::access_service_server::AccessService for Administration {

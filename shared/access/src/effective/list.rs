@@ -93,13 +93,12 @@ pub fn who<'s, 'a>(
     (after, limit): (Option<&Subject>, usize),
 ) -> (Vec<Row<'s, 'a>>, Option<Subject>) {
     let effective = Effective::of(tenant);
-    let accounts = tenant.accounts().into_iter().map(|held| Holder::Account(held));
-    let holders = accounts.chain(groups(tenant).into_iter().map(Holder::Group));
+    let accounts = Waiting::after(tenant, after, limit);
+    let groups = groups(tenant).into_iter().map(Holder::Group);
+    let groups = groups.filter(|group| after.is_none_or(|after| group.subject() > *after));
+    let holders = accounts.map(Holder::Account).chain(groups);
     let (mut rows, mut found) = (Vec::new(), 0);
     for holder in holders {
-        if after.is_some_and(|after| holder.subject() <= *after) {
-            continue;
-        }
         let of_holder = holder.rows(&effective, actions, resource, now);
         if !of_holder.is_empty() {
             found += 1;
@@ -110,6 +109,61 @@ pub fn who<'s, 'a>(
         }
     }
     (rows, None)
+}
+
+/// The fewest accounts that are put in order at once.
+const AT_ONCE: usize = 256;
+
+/// The accounts of a tenant in order, of which only as many are sorted as are asked for: of a million, a page sorts a few.
+struct Waiting<'s> {
+    /// In order, the next one last.
+    next: Vec<&'s HeldAccount>,
+    /// All of them after those, in no order.
+    rest: Vec<&'s HeldAccount>,
+    at_once: usize,
+}
+
+impl<'s> Waiting<'s> {
+    fn after(tenant: &'s Tenant, after: Option<&Subject>, at_once: usize) -> Self {
+        let comes = |held: &&HeldAccount| match after {
+            None => true,
+            Some(Subject::Principal(after)) => held.account.principal > *after,
+            // Teams and groups come after all accounts.
+            Some(Subject::Team(_) | Subject::Group { .. }) => false,
+        };
+        Self {
+            next: Vec::new(),
+            rest: tenant
+                .accounts
+                .values()
+                .map(AsRef::as_ref)
+                .filter(comes)
+                .collect(),
+            at_once: at_once.max(AT_ONCE),
+        }
+    }
+}
+
+impl<'s> Iterator for Waiting<'s> {
+    type Item = &'s HeldAccount;
+
+    fn next(&mut self) -> Option<&'s HeldAccount> {
+        if self.next.is_empty() {
+            // The first of them to the end, whence they are taken off.
+            let descending = |one: &&HeldAccount, other: &&HeldAccount| {
+                other.account.principal.cmp(&one.account.principal)
+            };
+            let kept = self.rest.len().saturating_sub(self.at_once);
+            if kept > 0 {
+                self.rest.select_nth_unstable_by(kept, descending);
+            }
+            self.next = self.rest.split_off(kept);
+            self.next.sort_unstable_by(descending);
+            // Whoever gets this far looks for few among many.
+            self.at_once = self.at_once.saturating_mul(2);
+        }
+        self.next.pop()
+    }
 }
 
 /// What a subject may do: with every model of the catalogue, the tenant's own and those that are offered, with what open

@@ -3,7 +3,6 @@
 use turnpike_access::{
     choose::INFERENCE_ACTIONS,
     effective::{Bearing, Givers, Row, what, who},
-    id::Name,
     log::Position,
     pattern::Resource,
     resolve::{self, Unresolved},
@@ -11,10 +10,7 @@ use turnpike_access::{
 use turnpike_proto::admin::{AskedResource, WhatQuestion, WhoQuestion, v1};
 
 use super::super::{call::Call, demand};
-use crate::{rpc::status::Failure, store::StoreError};
-
-/// Events read at a time.
-const READ_LIMIT: u32 = 5_000;
+use crate::rpc::status::Failure;
 
 impl Call {
     /// Every account and group that may do something to a resource.
@@ -83,11 +79,11 @@ impl Call {
 
     /// Rows with the events that gave them.
     async fn listed(&self, rows: &[Row<'_, '_>], next: String) -> Result<v1::AccessListResponse, Failure> {
-        let mut givers = Givers::of(rows);
         let (tenant, until) = (&self.identity.target, self.snapshot.position());
-        self.on.read_givers(tenant, until, &mut givers).await?;
+        let shown = |givers: &Givers| rows.iter().map(|row| shown(row, givers, until)).collect();
+        let access = self.on.givers.look(tenant, until, rows, shown).await?;
         Ok(v1::AccessListResponse {
-            access: rows.iter().map(|row| shown(row, &givers)).collect(),
+            access,
             next,
             position: until.get(),
             time_us: self.now.as_micros(),
@@ -95,34 +91,9 @@ impl Call {
     }
 }
 
-impl super::super::Administration {
-    async fn read_givers(
-        &self,
-        tenant: &Name,
-        until: Position,
-        givers: &mut Givers,
-    ) -> Result<(), StoreError> {
-        let mut after = Position::ZERO;
-        loop {
-            let found = self
-                .events
-                .of_kinds(tenant, &Givers::KINDS, after, READ_LIMIT)
-                .await?;
-            let Some(last) = found.last().map(|event| event.position).filter(|_| after < until) else {
-                return Ok(());
-            };
-            after = last;
-            found
-                .iter()
-                .filter(|event| event.position <= until)
-                .for_each(|event| givers.see(event));
-        }
-    }
-}
-
-fn shown(row: &Row<'_, '_>, givers: &Givers) -> v1::EffectiveAccess {
+fn shown(row: &Row<'_, '_>, givers: &Givers, until: Position) -> v1::EffectiveAccess {
     let path = |bearing: &Bearing<'_>| {
-        let gave = givers.gave(bearing.held, &row.subject);
+        let gave = givers.gave(bearing.held, &row.subject, until);
         v1::AccessPath {
             grant: Some(bearing.held.into()),
             conditions: bearing.conditions.clone(),
@@ -130,7 +101,7 @@ fn shown(row: &Row<'_, '_>, givers: &Givers) -> v1::EffectiveAccess {
                 position: given.position.get(),
                 time_us: given.time.as_micros(),
                 actor: given.actor.to_string(),
-                kind: given.kind.to_string(),
+                kind: given.kind.to_owned(),
             }),
         }
     };
