@@ -44,9 +44,11 @@ TRIALS = [
 
 
 def environment(store):
+    met = {f"NATS_{place}_GATEWAY": f"nats://gateway:g@127.0.0.1:{port}" for place, port in (("HOME", 7), ("REGION", 8))}
+    met |= {"NATS_GATEWAY": "127.0.0.1:7", "NATS_REGION": "us"}
     route = {f"NATS_ROUTE_{number}": f"nats://route:r@127.0.0.1:{number}" for number in (1, 2, 3)}
-    names = ("CONTROL_PLANE", "EDGE", "SYSTEM", "ROUTE")
-    return {**os.environ, **route, **{f"NATS_{name}_PASSWORD": f"p{name}" for name in names}, "NATS_STORE": store, "NATS_NAME": "n"}
+    names = ("CONTROL_PLANE", "EDGE", "SYSTEM", "ROUTE", "GATEWAY")
+    return {**os.environ, **route, **met, **{f"NATS_{name}_PASSWORD": f"p{name}" for name in names}, "NATS_STORE": store, "NATS_NAME": "n"}
 
 
 def answer(port, user, line):
@@ -92,11 +94,11 @@ def main(program):
     with tempfile.TemporaryDirectory() as store:
         env, port = environment(store), free_port()
         # In the container the certificates are there; here their places are taken out, and nothing else.
-        cluster = pathlib.Path(store) / "cluster.conf"
-        lines = (DEPLOY / "nats/cluster.conf").read_text().splitlines()
-        cluster.write_text("\n".join(line for line in lines if "_file: /etc" not in line and "verify:" not in line))
-        (pathlib.Path(store) / "accounts.conf").write_text((DEPLOY / "nats/accounts.conf").read_text())
-        subprocess.run([program, "-t", "-c", cluster], check=True, env=env)
+        for path in sorted((DEPLOY / "nats").glob("*.conf")):
+            lines = [line for line in path.read_text().splitlines() if "_file: /etc" not in line and "verify:" not in line]
+            (pathlib.Path(store) / path.name).write_text("\n".join(lines))
+        for shape in ("cluster", "home", "region"):
+            subprocess.run([program, "-t", "-c", pathlib.Path(store) / f"{shape}.conf"], check=True, env=env)
         command = [program, "-c", DEPLOY / "nats/single.conf", "--port", str(port)]
         server = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
         try:

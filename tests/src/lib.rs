@@ -29,6 +29,7 @@ pub mod production;
 pub mod python;
 pub mod raw;
 pub mod receiver;
+pub mod regions;
 pub mod rpc;
 pub mod service;
 pub mod shelf;

@@ -35,6 +35,8 @@ pub struct Plan {
     pub edge_flags: Vec<String>,
     /// Further environment variables of the control plane and every edge.
     pub environment: Vec<(String, String)>,
+    /// And of the edges of a region.
+    pub of_edges: Vec<(&'static str, Vec<(String, String)>)>,
     /// What database and bus ask for; absent: nothing.
     pub passwords: Option<Passwords>,
     /// Nothing goes through the test's cables: they cannot be cut, and take no time.
@@ -58,6 +60,7 @@ impl Default for Plan {
             regions: vec!["eu", "us"],
             edge_flags: Vec::new(),
             environment: Vec::new(),
+            of_edges: Vec::new(),
             passwords: None,
             direct: false,
             enrolled: false,
@@ -66,6 +69,12 @@ impl Default for Plan {
 }
 
 impl Plan {
+    /// What differs for an edge of this region.
+    fn of_edge(&self, region: &str) -> impl Iterator<Item = &(String, String)> {
+        let own = self.of_edges.iter().filter(move |(of, _)| *of == region);
+        self.environment.iter().chain(own.flat_map(|(_, own)| own))
+    }
+
     /// Where somebody connects to who is to get to the end of a cable.
     fn way(&self, cable: &Cable) -> SocketAddr {
         let end = self.direct.then(|| cable.leads_to()).flatten();
@@ -218,7 +227,7 @@ impl Production {
                     .env("TURNPIKE_KEYRING", &self.keyring)
                     .env("TURNPIKE_ISSUER_NETWORKS", THIS_MACHINE)
                     .env("TURNPIKE_DATA_DIR", data)
-                    .envs(self.plan.environment.iter().map(|(name, value)| (name, value)));
+                    .envs(self.plan.of_edge(region).map(|(name, value)| (name, value)));
             },
         );
         let data = process.address(skip, "edge started", "data").await;

@@ -1,9 +1,8 @@
 //! What control planes have put aside on a bus for edges that begin, as a test looks at it and puts something else there.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use futures::StreamExt as _;
+use tokio::{sync::mpsc, time::timeout};
 use turnpike_runtime::{
     bus::{
         Bus as _,
@@ -12,25 +11,28 @@ use turnpike_runtime::{
     secret::Secret,
 };
 
-use crate::{eventually::eventually, nats::Nats};
+use crate::{
+    eventually::{PATIENCE, eventually},
+    nats::Nats,
+};
 
 /// The shelf of a bus; the connection lives as long as this.
 #[derive(Debug)]
 pub struct Looking {
     shelf: Shelf,
-    _bus: NatsBus,
+    bus: NatsBus,
 }
 
 impl Looking {
     /// At a test's own NATS.
     pub async fn at(nats: &Nats) -> Self {
-        Self::by_way_of(nats, nats.address).await
+        Self::by(nats.url_by_way_of(nats.address)).await
     }
 
-    /// By way of another server of it.
-    pub async fn by_way_of(nats: &Nats, address: SocketAddr) -> Self {
+    /// At this URL, as whoever it says.
+    pub async fn by(url: String) -> Self {
         let settings = NatsSettings {
-            url: Some(Secret::new(nats.url_by_way_of(address))),
+            url: Some(Secret::new(url)),
             ..NatsSettings::default()
         };
         let bus = NatsBus::connect(&settings, "looking").await.expect("settings");
@@ -42,7 +44,7 @@ impl Looking {
             .expect("a connection");
         Self {
             shelf: bus.shelf().expect("NATS has one"),
-            _bus: bus,
+            bus,
         }
     }
 
@@ -58,6 +60,15 @@ impl Looking {
             Ok::<_, String>(pieces)
         })
         .await
+    }
+
+    /// Waits until a message of a control plane is heard that was published from now on.
+    pub async fn hears(&self) {
+        let mut messages = self.bus.subscribe().await.expect("a subscription");
+        timeout(PATIENCE, messages.next())
+            .await
+            .expect("a message in time")
+            .expect("a message");
     }
 
     /// From now on the bus keeps events, if it has not before.

@@ -102,7 +102,11 @@ impl Shelving {
         let (begun, put) = (*begun, putting.await);
         let now = Instant::now();
         self.putting = None;
-        self.not_before = Some(now + SPACING.max(now.duration_since(begun) * SHARE));
+        // An attempt that has failed has waited, as a rule, and cost little.
+        let cost = put
+            .as_ref()
+            .map_or(Duration::ZERO, |_| now.duration_since(begun) * SHARE);
+        self.not_before = Some(now + SPACING.max(cost));
         match put {
             Ok(position) => {
                 tracing::debug!(position = position.get(), "put the state aside on the bus");
