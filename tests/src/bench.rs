@@ -15,6 +15,7 @@ use turnpike_access::{
 };
 use turnpike_runtime::{keyring::Keyring, random};
 
+pub mod crowd;
 pub mod large;
 pub mod line;
 pub mod outage;

@@ -18,6 +18,8 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use snapshot::Snapshots;
+
 /// What a call answers with, piece by piece.
 type Pieces<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -27,6 +29,7 @@ pub(crate) struct SyncService {
     pub(crate) projection: Arc<Projection>,
     pub(crate) edges: Edges,
     pub(crate) signing: Signing,
+    pub(crate) snapshots: Snapshots,
     /// Ends the streams that would otherwise hold up the end of the process.
     pub(crate) stop: CancellationToken,
 }
@@ -38,8 +41,8 @@ impl Sync for SyncService {
     type AttachStream = Pieces<Notice>;
 
     async fn snapshot(&self, _: Request<SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
-        let snapshot = snapshot::newest(&*self.store, &self.projection).await?;
-        Ok(Response::new(snapshot::chunks(snapshot).boxed()))
+        let chunks = self.snapshots.newest(&*self.store, &self.projection).await?;
+        Ok(Response::new(chunks.boxed()))
     }
 
     async fn changes(

@@ -42,7 +42,7 @@ use crate::{
         edge_token::EdgeToken,
         enrolled,
         enrolment::{self, EnrolmentService},
-        sync::SyncService,
+        sync::{Snapshots, SyncService},
     },
     settings::Settings,
     signing::Signing,
@@ -290,6 +290,7 @@ impl Services {
             projection: self.projection.clone(),
             edges: self.edges.clone(),
             signing: self.signing.clone(),
+            snapshots: Snapshots::default(),
             stop: stop.clone(),
         };
         let ingest = IngestService {

@@ -1,7 +1,8 @@
 //! How changes come to the edges: how long a revocation takes to the last of them and whether any accepts the key after the
-//! receipt, commands a second, an edge with very many credentials, and requests while everything else is gone.
+//! receipt, commands a second, an edge with very many credentials, requests while everything else is gone, and very many
+//! edges that come back at once.
 //!
-//! `bench_propagation REVOCATIONS EDGES RATE CREDENTIALS REPORT`, started by `tests/bench/propagation` with a Postgres of its
+//! `bench_propagation REVOCATIONS EDGES RATE CREDENTIALS CROWD REPORT`, started by `tests/bench/propagation` with a Postgres of its
 //! own. Writes a report; whatever it says of times is of this machine at this moment.
 #![expect(
     clippy::expect_used,
@@ -10,10 +11,15 @@
     reason = "a measurement ends when something fails, and says how far it is"
 )]
 
-use std::{fmt::Write as _, fs, time::Duration};
+use std::{
+    fmt::Write as _,
+    fs,
+    time::{Duration, Instant},
+};
 
 use turnpike_tests::{
     bench::{
+        crowd::Crowd,
         large,
         line::{Flow, Flowed, Question},
         outage,
@@ -26,6 +32,8 @@ use turnpike_tests::{
 /// Commands under way at once.
 const AT_ONCE: usize = 64;
 const MODEL: &str = "fake-openai/gpt-4o";
+/// Commands beside the edges that come back.
+const COMMANDS: usize = 2000;
 /// How long each of the other loads lasts.
 const LASTING: Duration = Duration::from_secs(20);
 /// Changes a second at the large edge.
@@ -36,6 +44,7 @@ struct Asked {
     regions: Vec<&'static str>,
     rate: u32,
     credentials: usize,
+    crowd: usize,
 }
 
 impl Asked {
@@ -58,12 +67,15 @@ async fn main() {
         regions: ["eu", "us", "ap", "sa", "af"][..number(1).clamp(1, 5)].to_vec(),
         rate: u32::try_from(number(2)).expect("a rate"),
         credentials: number(3),
+        crowd: number(4),
     };
     let mut report = String::new();
     revocations(&asked, &mut report).await;
     large_edge(&asked, &mut report).await;
+    come_back(&asked, &mut report).await;
+    // Last: it takes the database away for good.
     everything_down(&asked, &mut report).await;
-    fs::write(&words[4], report).expect("a report");
+    fs::write(&words[5], report).expect("a report");
 }
 
 fn tell(report: &mut String, line: &str) {
@@ -214,6 +226,67 @@ async fn everything_down(asked: &Asked, report: &mut String) {
         report,
         &format!("| {} | {failed} | {wrong} | {} |", times.count(), times.cells()),
     );
+}
+
+async fn come_back(asked: &Asked, report: &mut String) {
+    let production = Production::start_as(Plan {
+        regions: Vec::new(),
+        ..Plan::default()
+    })
+    .await;
+    production.granted("measured").await;
+    let head = async || {
+        production
+            .database
+            .events()
+            .await
+            .last()
+            .expect("an event")
+            .position
+    };
+    let client = revoking::client(&production).await;
+    let commands = || make_keys(&client, COMMANDS, AT_ONCE);
+    let (_, quiet, _) = commands().await;
+    let begun = Instant::now();
+    let crowd = Crowd::call(
+        asked.crowd,
+        production.to_control_plane.address,
+        production.keyring(),
+    );
+    let first = crowd.time_until_all_at(head().await, begun).await;
+    let (_, attached, _) = commands().await;
+    let end = production.to_control_plane.cut().expect("a control plane");
+    let (_, away, _) = commands().await;
+    let missed = head().await;
+    let healed = Instant::now();
+    production.to_control_plane.connect(end);
+    let (back, (_, beside, _)) = tokio::join!(crowd.time_until_all_at(missed, healed), commands());
+    tell(
+        report,
+        &format!(
+            "\n## {} edges at one control plane, all cut off at once\n",
+            asked.crowd
+        ),
+    );
+    tell(
+        report,
+        &format!(
+            "They are in one process, and attach and follow as edges do. All have the state {:.2} s after they began, and are at the head {:.2} s after the cut was healed, {COMMANDS} commands later.\n\n| commands | | p50 | p99 | max |\n|---|---|---|---|---|",
+            first.as_secs_f64(),
+            back.as_secs_f64()
+        ),
+    );
+    for (when, times) in [
+        ("before there is any", quiet),
+        ("while they follow", attached),
+        ("while they are away", away),
+        ("while they come back", beside),
+    ] {
+        tell(
+            report,
+            &format!("| {when} | {} | {} |", times.count(), times.cells()),
+        );
+    }
 }
 
 /// The machine's ticks so far: those it was idle, and all.

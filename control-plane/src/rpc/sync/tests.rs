@@ -19,7 +19,7 @@ use turnpike_proto::sync::{
 };
 use turnpike_runtime::{keyring::Keyring, secret::Secret};
 
-use super::SyncService;
+use super::{Snapshots, SyncService};
 use crate::{
     edges::{EdgeState, Edges},
     fixture::{Core, create_team, create_user},
@@ -55,6 +55,7 @@ impl Served {
             store: core.store.clone(),
             projection: core.projection.clone(),
             edges: edges.clone(),
+            snapshots: Snapshots::default(),
             signing: Signing::load(&*core.store, &keyring).await.unwrap(),
             stop: stop.clone(),
         };
