@@ -22,7 +22,7 @@ use turnpike_access::{
     id::{Name, Timestamp},
     log::Position,
 };
-use turnpike_runtime::{clock, keyring::Keyring, telemetry::metrics, token::fetch::Fetcher};
+use turnpike_runtime::{clock, dial::Dialer, keyring::Keyring, telemetry::metrics, token::fetch::Fetcher};
 
 use crate::{
     notify,
@@ -35,14 +35,17 @@ use crate::{
 };
 
 mod batch;
+mod otlp;
 mod send;
+mod syslog;
 #[cfg(test)]
 mod tests;
 mod told;
 
+pub(crate) use otlp::headers;
 pub(crate) use send::purpose;
 
-use send::Target;
+use send::{Sent, Target};
 use told::Told;
 
 /// What one control plane does for all.
@@ -78,6 +81,7 @@ pub(crate) struct Sinks {
     audit: Arc<dyn AuditStore>,
     keyring: Arc<Keyring>,
     fetcher: Fetcher,
+    dialer: Dialer,
     patience: Duration,
     /// Since when it is waited for sequences: by sink, edge, epoch and the sequence before them.
     gaps: Mutex<BTreeMap<(u64, String, u64, u64), Instant>>,
@@ -106,13 +110,14 @@ impl Sinks {
         projection: Arc<Projection>,
         audit: Arc<dyn AuditStore>,
         keyring: Arc<Keyring>,
-        fetcher: Fetcher,
+        (fetcher, dialer): (Fetcher, Dialer),
     ) -> Self {
         Self {
             projection,
             audit,
             keyring,
             fetcher,
+            dialer,
             patience: PATIENCE,
             gaps: Mutex::default(),
             told: Told::new(),
@@ -288,15 +293,18 @@ impl Sinks {
             epoch,
             through: if whole { through } else { last.unwrap_or(through) },
             missing,
+            rejected: 0,
             sent: None,
         };
         if !rows.is_empty() {
             match self.send_rows(target, &rows).await {
-                Ok(count) if count < rows.len() => {
-                    let last = rows.get(count.saturating_sub(1));
-                    taken.through = last.map_or(after, |row| row.id.sequence);
+                Ok(Sent { count, rejected }) => {
+                    taken.rejected = rejected;
+                    if count < rows.len() {
+                        let last = rows.get(count.saturating_sub(1));
+                        taken.through = last.map_or(after, |row| row.id.sequence);
+                    }
                 }
-                Ok(_) => {}
                 Err(why) => return Ok(Err(why)),
             }
             taken.sent = Some(clock::now());

@@ -5,6 +5,12 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use opentelemetry_proto::tonic::{
+    collector::logs::v1::ExportLogsServiceRequest,
+    common::v1::{KeyValue, any_value::Value as Any},
+    logs::v1::LogRecord,
+};
+use prost::Message as _;
 use serde_json::Value;
 use sha2::Sha256;
 use turnpike_tests::{
@@ -14,6 +20,7 @@ use turnpike_tests::{
     ground::Key,
     production::{Plan, Production},
     receiver::Receiver,
+    syslog::SyslogReceiver,
 };
 
 /// 32 bytes in base64.
@@ -64,8 +71,13 @@ async fn stored(admin: &Cli) -> Rows {
 }
 
 async fn all_taken(receiver: &Receiver, admin: &Cli, least: usize) {
+    all_are(async || taken(receiver), admin, least).await;
+}
+
+/// Waits until what was taken is what the audit shows, and at least so many rows.
+async fn all_are(taken: impl AsyncFn() -> Rows, admin: &Cli, least: usize) {
     eventually("every row of the tenant, and no other", async || {
-        let (taken, stored) = (taken(receiver), stored(admin).await);
+        let (taken, stored) = (taken().await, stored(admin).await);
         match taken == stored && taken.len() >= least {
             true => Ok(()),
             false => Err((taken.len(), stored.len())),
@@ -226,4 +238,162 @@ async fn how_far_behind_a_sink_is_and_why_is_listed_and_in_the_metrics() {
         production.admin.words("audit sink list").await,
         Value::Array(Vec::new())
     );
+}
+
+fn named(one: &KeyValue) -> (&str, &Any) {
+    (&one.key, one.value.as_ref().unwrap().value.as_ref().unwrap())
+}
+
+/// The attributes of a record, each once.
+fn attributes(record: &LogRecord) -> BTreeMap<&str, &Any> {
+    let all = record.attributes.iter();
+    let named: BTreeMap<&str, &Any> = all.map(named).collect();
+    assert_eq!(named.len(), record.attributes.len(), "{record:?}");
+    named
+}
+
+/// What came as OTLP, each row as the audit shows it where what it says fits that.
+fn logged(receiver: &Receiver, stored: &Rows) -> Rows {
+    let mut rows = Rows::new();
+    for (path, headers, body) in receiver.posted_bytes() {
+        assert_eq!(
+            (path.as_str(), &headers["content-type"]),
+            ("/v1/logs", &"application/x-protobuf".parse().unwrap())
+        );
+        assert_eq!(
+            (&headers["api-key"], &headers["x-org"]),
+            (&"k e y".parse().unwrap(), &"acme".parse().unwrap())
+        );
+        let request = ExportLogsServiceRequest::decode(body).unwrap();
+        let scopes = request.resource_logs.iter().flat_map(|one| &one.scope_logs);
+        for record in scopes.flat_map(|one| &one.log_records) {
+            let named = attributes(record);
+            let text = |key: &str| match named.get(key) {
+                Some(Any::StringValue(text)) => Value::from(text.as_str()),
+                None => Value::Null,
+                other => panic!("{key}: {other:?}"),
+            };
+            let number = |key: &str| match named.get(key) {
+                Some(Any::IntValue(number)) => Value::from(*number),
+                None => Value::Null,
+                other => panic!("{key}: {other:?}"),
+            };
+            let id = (
+                text("turnpike.edge").as_str().unwrap().to_owned(),
+                number("turnpike.epoch").as_u64().unwrap(),
+                number("turnpike.sequence").as_u64().unwrap(),
+            );
+            let Some(row) = stored.get(&id) else {
+                panic!("not a row of the tenant: {record:?}");
+            };
+            for (key, name) in [
+                ("turnpike.principal", "principal"),
+                ("turnpike.tenant", "tenant"),
+                ("turnpike.request_id", "request_id"),
+                ("turnpike.reason", "reason"),
+                ("gen_ai.request.model", "model_requested"),
+                ("user_agent.original", "user_agent"),
+            ] {
+                assert_eq!(text(key), row[name], "{record:?}");
+            }
+            assert_eq!(number("http.response.status_code"), row["status"]);
+            assert_eq!(number("gen_ai.usage.output_tokens"), row["output_tokens"]);
+            let severity = if row["outcome"] == "refused" {
+                "WARN"
+            } else {
+                "INFO"
+            };
+            assert_eq!(
+                (record.severity_text.as_str(), record.event_name.as_str()),
+                (severity, "turnpike.audit")
+            );
+            rows.insert(id, row.clone());
+        }
+    }
+    rows
+}
+
+#[tokio::test]
+async fn every_row_of_a_tenant_reaches_an_otlp_receiver_with_the_headers_that_it_wants() {
+    let receiver = Receiver::start().await;
+    let mut production = one_edge().await;
+    let key = production.granted("writer").await;
+    let rival = rival(&production).await;
+    let url = format!("http://{}/v1/logs", receiver.http);
+    let set = [
+        "audit",
+        "sink",
+        "set",
+        "lake",
+        "--otlp",
+        &url,
+        "--secret-from-env",
+        "LAKE_HEADERS",
+    ];
+    let headers = "api-key: k e y\nx-org: acme";
+    let set = production
+        .admin
+        .json_with(&set, &[("LAKE_HEADERS", headers)])
+        .await;
+    assert!(!set.to_string().contains("k e y"), "{set}");
+    call(&production, &key, &rival, 4).await;
+    receiver.refuse(true);
+    call(&production, &key, &rival, 2).await;
+    production.control_plane.kill().await;
+    receiver.refuse(false);
+    production.restart_control_plane().await;
+    let taken = async || logged(&receiver, &stored(&production.admin).await);
+    all_are(taken, &production.admin, 6).await;
+}
+
+#[tokio::test]
+async fn every_row_of_a_tenant_reaches_a_strict_receiver_of_syslog_over_tls() {
+    let receiver = SyslogReceiver::start().await;
+    let mut production = one_edge().await;
+    let key = production.granted("writer").await;
+    let rival = rival(&production).await;
+    let authority = production.folder().join("siem.pem");
+    std::fs::write(&authority, &receiver.authority).unwrap();
+    let url = format!("tls://{}", receiver.address);
+    let set = ["audit", "sink", "set", "siem", "--syslog", &url];
+    production.admin.json(&set).await;
+    call(&production, &key, &rival, 3).await;
+    eventually("a certificate that nobody trusts is refused", async || {
+        let sinks = production.admin.words("audit sink list").await;
+        match sinks[0]["error"].as_str() {
+            Some(error) if error.contains("invalid peer certificate") => Ok(()),
+            _ => Err(sinks),
+        }
+    })
+    .await;
+    receiver.break_off(true);
+    let set = [&set[..], &["--syslog-ca", authority.to_str().unwrap()]].concat();
+    production.admin.json(&set).await;
+    eventually("a connection that is broken off", async || {
+        match receiver.broken() {
+            0 => Err(0),
+            some => Ok(some),
+        }
+    })
+    .await;
+    receiver.break_off(false);
+    production.control_plane.kill().await;
+    production.restart_control_plane().await;
+    let taken = async || {
+        let mut rows = Rows::new();
+        for message in receiver.messages() {
+            let row: Value = serde_json::from_str(&message.text).unwrap();
+            let severity = if row["outcome"] == "refused" { 4 } else { 6 };
+            assert_eq!(message.priority, (13, severity));
+            assert_eq!(Value::from(message.time), row["time"]);
+            let epoch = row["epoch"].to_string();
+            assert_eq!(
+                message.names,
+                [row["edge"].as_str().unwrap(), "turnpike", &epoch, "audit"]
+            );
+            rows.insert(id(&row), row);
+        }
+        rows
+    };
+    all_are(taken, &production.admin, 3).await;
 }

@@ -33,4 +33,5 @@ pub mod regions;
 pub mod rpc;
 pub mod service;
 pub mod shelf;
+pub mod syslog;
 pub mod upstream;

@@ -28,7 +28,7 @@ pub type Posted = (String, HeaderMap, String);
 struct Kept {
     refusing: AtomicBool,
     refused: Mutex<usize>,
-    posted: Mutex<Vec<Posted>>,
+    posted: Mutex<Vec<(String, HeaderMap, Bytes)>>,
     letters: Mutex<Vec<String>>,
 }
 
@@ -90,6 +90,15 @@ impl Receiver {
 
     /// What was posted and taken.
     pub fn posted(&self) -> Vec<Posted> {
+        let text = |body: &Bytes| String::from_utf8_lossy(body).into_owned();
+        let posted = self.posted_bytes().into_iter();
+        posted
+            .map(|(path, headers, body)| (path, headers, text(&body)))
+            .collect()
+    }
+
+    /// The same where it is no text.
+    pub fn posted_bytes(&self) -> Vec<(String, HeaderMap, Bytes)> {
         let posted = self.kept.posted.lock();
         posted.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -104,7 +113,7 @@ impl Receiver {
 async fn take(kept: Arc<Kept>, request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes());
-    let body = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
+    let body = body.unwrap_or_default();
     let mut answer = Response::new(Empty::new());
     match kept.refusing.load(Ordering::SeqCst) {
         true => {

@@ -13,6 +13,7 @@ use turnpike_proto::{
 };
 use turnpike_runtime::{
     bus::{SharedBus, whole},
+    dial::Dialer,
     enrolment::Authority,
     keyring::Keyring,
     random,
@@ -186,7 +187,7 @@ impl Services {
             self.projection.clone(),
             self.audit.clone(),
             self.keyring.clone(),
-            fetcher,
+            (fetcher, Dialer::new(settings.webhook_networks.clone())),
         );
         let sinking = sinks.run(self.events.clone(), stop());
         parts.serving.spawn_essential("audit sinks", sinking);

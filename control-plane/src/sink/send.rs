@@ -7,12 +7,13 @@ use turnpike_access::{
 };
 use turnpike_runtime::{
     clock,
+    dial::DialError,
     keyring::{SealError, Sealed},
     secret::Secret,
     token::fetch::FetchError,
 };
 
-use super::{One, Sinks, batch};
+use super::{One, Sinks, batch, otlp, syslog};
 use crate::{notify::webhook, store::StoredRecord};
 
 /// Why rows were not taken.
@@ -28,6 +29,18 @@ pub(super) enum NotTaken {
     Unwritable(#[from] serde_json::Error),
     #[error("its secret can't sign")]
     Unsigned,
+    #[error("its secret is no token and no headers")]
+    NoHeaders,
+    #[error(transparent)]
+    Dial(#[from] DialError),
+}
+
+/// What was taken.
+pub(super) struct Sent {
+    /// The first so many rows.
+    pub(super) count: usize,
+    /// So many of them the receiver said it dropped.
+    pub(super) rejected: u64,
 }
 
 /// Where rows go, with what is needed for it.
@@ -59,7 +72,7 @@ impl Sinks {
     }
 
     /// Sends the first of the rows, as many as one message holds and its receiver takes, and says how many that were.
-    pub(super) async fn send_rows(&self, target: &Target, rows: &[StoredRecord]) -> Result<usize, String> {
+    pub(super) async fn send_rows(&self, target: &Target, rows: &[StoredRecord]) -> Result<Sent, String> {
         let mut rows = rows;
         loop {
             match self.send_some(target, rows).await {
@@ -72,7 +85,7 @@ impl Sinks {
         }
     }
 
-    async fn send_some(&self, target: &Target, rows: &[StoredRecord]) -> Result<usize, NotTaken> {
+    async fn send_some(&self, target: &Target, rows: &[StoredRecord]) -> Result<Sent, NotTaken> {
         let secret = target.secret.as_ref().map_err(Clone::clone)?.as_ref();
         match &target.way {
             Way::Webhook { url } => {
@@ -86,7 +99,25 @@ impl Sinks {
                 self.fetcher
                     .post(url, headers, "application/x-ndjson", body)
                     .await?;
-                Ok(count)
+                Ok(Sent { count, rejected: 0 })
+            }
+            Way::Otlp { url } => {
+                let headers = match secret {
+                    Some(secret) => otlp::headers(secret.expose()).ok_or(NotTaken::NoHeaders)?,
+                    None => HeaderMap::new(),
+                };
+                let (body, count) = otlp::body(rows, clock::now());
+                let answer = self
+                    .fetcher
+                    .post(url, headers, "application/x-protobuf", body)
+                    .await?;
+                let rejected = otlp::rejected(&answer);
+                Ok(Sent { count, rejected })
+            }
+            Way::Syslog { url, ca } => {
+                let (frames, count) = syslog::frames(rows)?;
+                self.dialer.deliver(url, ca.as_deref(), &frames).await?;
+                Ok(Sent { count, rejected: 0 })
             }
         }
     }

@@ -6,6 +6,7 @@ use axum::{
     Router,
     extract::State as Shared,
     http::{HeaderMap, StatusCode},
+    routing::post,
 };
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -73,8 +74,10 @@ impl Bed {
         core.bootstrap().await;
         let receiver = Arc::new(Receiver::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/rows", listener.local_addr().unwrap());
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new()
+            // An OTLP receiver that says that it dropped three.
+            .route("/v1/logs", post(async || vec![0x0a, 2, 0x08, 3]))
             .fallback(Receiver::take)
             .with_state(receiver.clone());
         Tasks::new(Shutdown::new()).spawn("receiver", async move {
@@ -85,7 +88,10 @@ impl Bed {
             core.projection.clone(),
             audit.clone(),
             Arc::new(Keyring::parse(&Keyring::generate()).unwrap()),
-            Fetcher::new(vec!["127.0.0.0/8".parse().unwrap()], Vec::new()).unwrap(),
+            (
+                Fetcher::new(vec!["127.0.0.0/8".parse().unwrap()], Vec::new()).unwrap(),
+                Dialer::new(Vec::new()),
+            ),
         );
         Self {
             core,
@@ -98,13 +104,16 @@ impl Bed {
     }
 
     async fn set(&self, since: Option<i64>) {
+        let url = format!("{}/rows", self.url).into();
+        self.set_way(Way::Webhook { url }, since).await;
+    }
+
+    async fn set_way(&self, way: Way, since: Option<i64>) {
         let name: Name = "siem".parse().unwrap();
         let purpose = purpose(&Name::platform(), &name);
         let sealed = self.sinks.keyring.seal(&purpose, SECRET.as_bytes()).unwrap();
         let sink = Box::new(Sink {
-            way: Way::Webhook {
-                url: self.url.as_str().into(),
-            },
+            way,
             sealed_secret: Some(sealed.to_string().into()),
             since: since.map(Timestamp::from_micros),
         });
@@ -220,4 +229,17 @@ async fn a_receiver_that_takes_less_at_once_is_sent_less_and_a_new_sink_of_the_n
         bed.receiver.taken(),
         [("edge-1.7.1-5".to_owned(), vec![1, 2, 3, 4, 5])]
     );
+}
+
+#[tokio::test]
+async fn what_an_otlp_receiver_takes_and_drops_is_counted_and_not_sent_again() {
+    let bed = Bed::new().await;
+    let url = format!("{}/v1/logs", bed.url).into();
+    bed.set_way(Way::Otlp { url }, None).await;
+    bed.keep(7, 1, 5).await;
+    bed.sinks.pass().await;
+    bed.sinks.pass().await;
+    let progress = bed.progress().await;
+    assert_eq!((progress.rejected, progress.error), (3, None));
+    assert!(progress.taken.is_some());
 }

@@ -5,6 +5,7 @@
 
 pub mod bus;
 pub mod clock;
+pub mod dial;
 pub mod enrolment;
 pub mod identity;
 pub mod keyring;

@@ -61,6 +61,20 @@ pub fn client_config(further: Vec<CertificateDer<'static>>) -> Result<ClientConf
     }
     roots.add_parsable_certificates(system.certs);
     roots.add_parsable_certificates(further);
+    trusting(roots)
+}
+
+/// The same, trusting these authorities and no other.
+///
+/// # Errors
+/// The cryptography can't be set up.
+pub fn client_config_of(authorities: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities);
+    trusting(roots)
+}
+
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)

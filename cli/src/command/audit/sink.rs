@@ -1,5 +1,7 @@
 //! `turnpike audit sink`: where the rows of the audit are sent on to, and how that goes.
 
+use std::{fs, path::PathBuf};
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use turnpike_proto::admin::v1::{
@@ -32,6 +34,9 @@ pub(in crate::command) struct Set {
     name: String,
     #[command(flatten)]
     way: Way,
+    /// Trust this authority at --syslog and no other, a PEM file. Absent: those of the control plane's system
+    #[arg(long, value_name = "FILE", requires = "syslog")]
+    syslog_ca: Option<PathBuf>,
     /// Only requests since this time, or so long ago. Absent: all that are stored
     #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
     since: Option<Moment>,
@@ -47,6 +52,13 @@ struct Way {
     /// Post lines of JSON there, signed by Standard Webhooks with the secret, which has at least 24 bytes
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
+    /// Post log records there, OTLP over HTTP: https://HOST/v1/logs. A secret, if there is one, is sent as a bearer token, or as
+    /// the headers that its lines are: NAME: VALUE
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
+    /// Send syslog (RFC 5424) there, over TLS: tls://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    syslog: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +76,7 @@ struct SinkView {
     again: Option<String>,
     removed: u64,
     missing: u64,
+    rejected: u64,
 }
 
 impl View for SinkView {
@@ -81,6 +94,7 @@ impl From<wire::AuditSink> for SinkView {
             has_secret,
             since_us,
             progress,
+            ca: _,
         } = sink;
         let wire::AuditSinkProgress {
             waiting,
@@ -91,6 +105,7 @@ impl From<wire::AuditSink> for SinkView {
             again_us,
             removed,
             missing,
+            rejected,
         } = progress.unwrap_or_default();
         Self {
             name,
@@ -106,6 +121,7 @@ impl From<wire::AuditSink> for SinkView {
             again: again_us.and_then(moment::text),
             removed,
             missing,
+            rejected,
         }
     }
 }
@@ -141,17 +157,32 @@ impl Set {
     fn request(self, session: &Session) -> Result<SetAuditSinkRequest, Failure> {
         let Self {
             name,
-            way: Way { webhook },
+            way: Way {
+                webhook,
+                otlp,
+                syslog,
+            },
+            syslog_ca,
             since,
             secret,
             wait,
         } = self;
+        let (way, url) = match (webhook, otlp, syslog) {
+            (Some(url), ..) => ("webhook", url),
+            (_, Some(url), _) => ("otlp", url),
+            (.., url) => ("syslog", url.unwrap_or_default()),
+        };
+        let ca = syslog_ca.map(|path| {
+            let unreadable = |error| Failure::local(format!("cannot read {}: {error}", path.display()));
+            fs::read_to_string(&path).map_err(unreadable)
+        });
         let secret = secret.read()?.map(|secret| secret.expose().to_owned());
         Ok(SetAuditSinkRequest {
             sink: Some(wire::AuditSink {
                 name,
-                way: "webhook".to_owned(),
-                url: webhook.unwrap_or_default(),
+                way: way.to_owned(),
+                url,
+                ca: ca.transpose()?.unwrap_or_default(),
                 since_us: since.map(|since| since.ago(moment::now())),
                 ..Default::default()
             }),

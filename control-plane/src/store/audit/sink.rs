@@ -29,6 +29,8 @@ pub struct Progress {
     pub removed: u64,
     /// Sequences that never came, of whatever tenant they were.
     pub missing: u64,
+    /// Rows that the receiver said it dropped of what it took.
+    pub rejected: u64,
 }
 
 /// An epoch with rows that a sink was not asked to take yet.
@@ -57,6 +59,8 @@ pub struct Taken<'t> {
     pub through: u64,
     /// How many of the sequences on the way are not there, and were not waited for any longer.
     pub missing: u64,
+    /// How many rows the receiver said it dropped.
+    pub rejected: u64,
     /// When rows were sent; absent: there were none for this sink.
     pub sent: Option<Timestamp>,
 }
@@ -126,8 +130,7 @@ pub(in crate::store) mod sql {
         ON CONFLICT (sink) DO UPDATE SET
             changed = excluded.changed, since_us = excluded.since_us, attempts = 0, due_us = 0
         WHERE held.changed < excluded.changed";
-    pub(in crate::store) const PROGRESS: &str =
-        "SELECT attempts, due_us, error, taken_us, removed, missing FROM {}audit_sinks WHERE sink = $1";
+    pub(in crate::store) const PROGRESS: &str = "SELECT attempts, due_us, error, taken_us, removed, missing, rejected FROM {}audit_sinks WHERE sink = $1";
     pub(in crate::store) const PENDING: &str =
         "SELECT mark.edge, mark.epoch, coalesce(taken, 0) AS taken, contiguous, highest
         FROM {}audit_watermarks AS mark LEFT JOIN {}audit_sink_cursors AS place
@@ -142,7 +145,8 @@ pub(in crate::store) mod sql {
         "INSERT INTO {}audit_sink_cursors AS held (sink, edge, epoch, taken) VALUES ($1, $2, $3, $4)
         ON CONFLICT (sink, edge, epoch) DO UPDATE SET taken = excluded.taken WHERE held.taken < excluded.taken";
     pub(in crate::store) const TOOK: &str = "UPDATE {}audit_sinks SET attempts = 0, due_us = 0, error = NULL,
-        taken_us = coalesce($2, taken_us), missing = missing + $3 WHERE sink = $1";
+        taken_us = coalesce($2, taken_us), missing = missing + $3, rejected = rejected + $4
+        WHERE sink = $1";
     pub(in crate::store) const REFUSED: &str =
         "UPDATE {}audit_sinks SET attempts = $2, due_us = $3, error = $4 WHERE sink = $1";
     pub(in crate::store) const WAITING: &str = "SELECT count(*) AS rows, min(time_us) AS oldest_us FROM (
@@ -229,6 +233,7 @@ where
         taken: taken.map(Timestamp::from_micros),
         removed: number("removed")?.cast_unsigned(),
         missing: number("missing")?.cast_unsigned(),
+        rejected: number("rejected")?.cast_unsigned(),
     })
 }
 

@@ -218,6 +218,7 @@ async fn rows_that_go_before_a_sink_has_taken_them_are_counted_for_its_tenant_an
             epoch,
             through,
             missing: 0,
+            rejected: 0,
             sent: None,
         };
         store.note_taken(5, through(7, 4)).await.unwrap();

@@ -37,6 +37,7 @@ fn taken(epoch: u64, through: u64, missing: u64) -> Taken<'static> {
         epoch,
         through,
         missing,
+        rejected: missing * 10,
         sent: Some(at(500)),
     }
 }
@@ -96,6 +97,7 @@ async fn how_far_a_sink_has_taken_the_audit_is_kept_by_epoch_and_never_goes_back
         let told = Progress {
             taken: Some(at(500)),
             missing: 2,
+            rejected: 20,
             ..Progress::default()
         };
         assert_eq!(store.sink_progress(5).await.unwrap(), Some(told.clone()));

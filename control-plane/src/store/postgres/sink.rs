@@ -73,6 +73,7 @@ impl AuditSinks for Postgres {
             epoch,
             through,
             missing,
+            rejected,
             sent,
         } = taken;
         let mut transaction = self.pool.begin().await?;
@@ -86,7 +87,8 @@ impl AuditSinks for Postgres {
             let took = sqlx::query(statement(sql::TOOK))
                 .bind(sink.cast_signed())
                 .bind(sent.map(Timestamp::as_micros))
-                .bind(missing.cast_signed());
+                .bind(missing.cast_signed())
+                .bind(rejected.cast_signed());
             took.execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)

@@ -8,7 +8,7 @@ use turnpike_access::{
 use crate::{
     ConversionError,
     admin::{Write, v1},
-    field::{moment, parse, required},
+    field::{known, moment, parse, required, text},
 };
 
 /// A sink to be set.
@@ -40,10 +40,21 @@ impl TryFrom<v1::SetAuditSinkRequest> for NewSink {
             has_secret: _,
             since_us,
             progress: _,
+            ca,
         } = required("sink", sink)?;
         let way = match way.as_str() {
             "webhook" => Way::Webhook { url: url.into() },
-            _ => return Err(ConversionError::new("sink.way", "is webhook")),
+            "otlp" => Way::Otlp { url: url.into() },
+            "syslog" => Way::Syslog {
+                url: url.into(),
+                ca: known(ca),
+            },
+            _ => {
+                return Err(ConversionError::new(
+                    "sink.way",
+                    "is one of webhook, otlp, syslog",
+                ));
+            }
         };
         Ok(Self {
             name: parse("sink.name", &name)?,
@@ -78,6 +89,10 @@ impl v1::AuditSink {
             has_secret: sealed_secret.is_some(),
             since_us: since.map(|since| since.as_micros()),
             progress: None,
+            ca: match way {
+                Way::Syslog { ca, .. } => text(ca.as_ref()),
+                Way::Webhook { .. } | Way::Otlp { .. } => String::new(),
+            },
         }
     }
 }

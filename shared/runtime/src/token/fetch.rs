@@ -13,7 +13,7 @@ use http::{
 };
 use ipnet::IpNet;
 use reqwest::{
-    Client, RequestBuilder, Url,
+    Client, RequestBuilder, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
@@ -106,11 +106,11 @@ impl Fetcher {
         headers: HeaderMap,
         body: String,
     ) -> Result<(), FetchError> {
-        self.post(url, headers, "application/json", body.into_bytes())
-            .await
+        let posted = self.post(url, headers, "application/json", body.into_bytes());
+        posted.await.map(drop)
     }
 
-    /// The same with a body of any type.
+    /// Posts a body of any type, and says what was answered; nothing where that was too long or broke off.
     ///
     /// # Errors
     /// It was not taken: another status than 2xx, or none.
@@ -120,15 +120,15 @@ impl Fetcher {
         headers: HeaderMap,
         content_type: &'static str,
         body: Vec<u8>,
-    ) -> Result<(), FetchError> {
+    ) -> Result<Vec<u8>, FetchError> {
         let url = check(url, &self.allowed)?;
         let request = self.client.post(url).headers(headers);
         let request = request.header(CONTENT_TYPE, content_type);
         let sent = request.body(body).send().await;
-        let status = sent.map_err(|_| FetchError::Unreachable)?.status();
-        match status.is_success() {
-            true => Ok(()),
-            false => Err(FetchError::Status(status)),
+        let mut response = sent.map_err(|_| FetchError::Unreachable)?;
+        match response.status() {
+            status if status.is_success() => Ok(bounded(&mut response).await.unwrap_or_default()),
+            status => Err(FetchError::Status(status)),
         }
     }
 
@@ -157,6 +157,11 @@ async fn read(request: RequestBuilder) -> Result<Answer, FetchError> {
         return Err(FetchError::Status(response.status()));
     }
     let max_age = response.headers().get(CACHE_CONTROL).and_then(max_age);
+    let body = bounded(&mut response).await?;
+    Ok(Answer { body, max_age })
+}
+
+async fn bounded(response: &mut Response) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Unreachable)? {
         if body.len() + chunk.len() > ANSWER_LIMIT {
@@ -164,7 +169,7 @@ async fn read(request: RequestBuilder) -> Result<Answer, FetchError> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { body, max_age })
+    Ok(body)
 }
 
 fn max_age(value: &HeaderValue) -> Option<Duration> {

@@ -94,6 +94,7 @@ impl Administration {
             taken,
             removed,
             missing,
+            rejected,
         } = self.audit.sink_progress(made).await?.unwrap_or_default();
         let Waiting { rows, oldest } = self.audit.waiting(tenant, made, since, sink::COUNTED).await?;
         // What other tenants lost is not a tenant's to know.
@@ -107,6 +108,7 @@ impl Administration {
             again_us: due.filter(|_| attempts > 0).map(|time| time.as_micros()),
             removed,
             missing: if operators { missing } else { 0 },
+            rejected,
         })
     }
 }
@@ -117,7 +119,11 @@ fn usable(way: &Way, secret: &str) -> Result<(), Failure> {
         Way::Webhook { .. } if notify::signing_key(secret).is_none() => {
             "is at least 24 bytes, or whsec_ and such in base64"
         }
-        Way::Webhook { .. } => return Ok(()),
+        Way::Otlp { .. } if sink::headers(secret).is_none() => {
+            "is a token without spaces, or headers, a line NAME: VALUE each"
+        }
+        Way::Syslog { .. } => "is not for syslog, which shows none",
+        Way::Webhook { .. } | Way::Otlp { .. } => return Ok(()),
     };
     Err(ConversionError::new("secret", problem).into())
 }
