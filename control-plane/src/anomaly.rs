@@ -31,6 +31,7 @@ use crate::{
     },
 };
 
+mod budgets;
 mod credentials;
 mod edges;
 mod expression;

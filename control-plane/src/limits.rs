@@ -28,7 +28,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Whose usage is told apart for a team: those of the tenant who paid the most.
 const LOOKED_AT: u32 = 100_000;
 /// A millionth of a dollar, in billionths.
-const NANOS: u64 = 1_000;
+pub(crate) const NANOS: u64 = 1_000;
 /// Who it is, in the log of this process.
 const SELF: &str = "limits";
 
@@ -118,9 +118,19 @@ pub(crate) async fn spent(
     limit: &Limit,
     now: Timestamp,
 ) -> Result<Used, StoreError> {
-    let Some((since, until)) = limit.per.around(now) else {
-        return Ok(Used::default());
-    };
+    match limit.per.around(now) {
+        Some(period) => spent_within(audit, tenant, limit, period).await,
+        None => Ok(Used::default()),
+    }
+}
+
+/// The same between two moments.
+pub(crate) async fn spent_within(
+    audit: &dyn AuditStore,
+    tenant: &Tenant,
+    limit: &Limit,
+    (since, until): (Timestamp, Timestamp),
+) -> Result<Used, StoreError> {
     let mut query = UsageQuery {
         everybody: false,
         principal: None,

@@ -150,3 +150,44 @@ async fn a_team_spends_together_and_the_tenant_too() {
     dev.admin.json(&["limit", "delete", "together", "--wait"]).await;
     assert_eq!(second.chat(DEAR).await.status, 200);
 }
+
+#[tokio::test]
+async fn that_most_of_a_budget_is_spent_is_told_while_something_is_left() {
+    let dev = Dev::start().await;
+    let key = dev.granted("spender").await;
+    let caller = dev.caller(&key);
+    for _ in 0..10 {
+        assert_eq!(caller.chat(DEAR).await.status, 200);
+    }
+    let create = format!(
+        "limit create watched --for {} --budget 1000 --per month",
+        key.owner
+    );
+    dev.admin.words(&create).await;
+    let spent = eventually("all ten to be counted", async || {
+        let usage = dev.admin.words("usage report --by principal").await;
+        let shown = dev.admin.words("limit get watched").await;
+        let spent: f64 = shown["spent_usd"].as_str().unwrap().parse().unwrap();
+        match usage.to_string().contains("\"requests\":10") && spent > 0.0 {
+            true => Ok(spent),
+            false => Err((usage, shown)),
+        }
+    })
+    .await;
+    let update = format!("limit update watched --budget {:.6}", spent * 1.1);
+    dev.admin.words(&update).await;
+    let alert = eventually("the alert", async || {
+        let open = dev.admin.words("alert list --open").await;
+        let all = open.as_array().unwrap().iter();
+        let found = all.into_iter().find(|one| one["kind"] == json!("budget_share"));
+        found.cloned().ok_or(open)
+    })
+    .await;
+    assert_eq!(alert["subject"], json!("watched"), "{alert}");
+    let id = alert["id"].as_str().unwrap();
+    let shown = dev.admin.words(&format!("alert get {id}")).await;
+    let share = shown["evidence"]["share_percent"].as_str().unwrap();
+    assert!((80..100).contains(&share.parse::<u32>().unwrap()), "{shown}");
+    let limit = dev.admin.words("limit get watched").await;
+    assert!(limit["spent_until"].is_null(), "nobody is refused yet: {limit}");
+}

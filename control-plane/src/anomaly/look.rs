@@ -9,7 +9,7 @@ use turnpike_access::{
     snapshot::{Snapshot, Tenant},
 };
 
-use super::{Anomaly, credentials, first_use, own, refusals, spikes};
+use super::{Anomaly, budgets, credentials, first_use, own, refusals, spikes};
 use crate::store::{AuditStore, StoreError};
 
 /// What looks.
@@ -61,6 +61,7 @@ pub(super) async fn find(
         Looked::Own(own_name, rule) => own::find(store, name, own_name, rule, now).await,
         Looked::Usual(Rule::UsageSpike, limits) => spikes::find(store, name, limits, now).await,
         Looked::Usual(Rule::FirstUse, limits) => first_use::find(store, name, limits, now).await,
+        Looked::Usual(Rule::BudgetShare, limits) => budgets::find(store, tenant, limits, now).await,
         Looked::Usual(rule, limits) if rule.is_of_state() => {
             credentials::find(store, snapshot, tenant, rule, limits, now).await
         }

@@ -19,6 +19,7 @@ use crate::{
     store::{self, contract::records::record},
 };
 
+mod budgets;
 mod own_rules;
 mod quality;
 mod world;

@@ -42,12 +42,13 @@ pub(in crate::command) enum Command {
 #[derive(Debug, Args)]
 pub(in crate::command) struct Set {
     /// failed_authentications, refused_credential, refusals, usage_spike, credential_stuffing, first_use, credential_expiring,
-    /// credential_unrotated or credential_stale
+    /// credential_unrotated, credential_stale or budget_share
     rule: Rule,
-    /// From how many on; of usage_spike from how many times the usual on, of credential_* from how many days on
+    /// From how many on; of usage_spike from how many times the usual on, of credential_* from how many days on, of budget_share from
+    /// how many percent on
     #[arg(long, value_name = "COUNT")]
     threshold: Option<u32>,
-    /// Within how long: a minute to a day; that of usage_spike is the hour
+    /// Within how long: a minute to a day; that of usage_spike is the hour, and of budget_share the limit's period
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     window: Option<Duration>,
     /// Whether it raises nothing

@@ -26,7 +26,7 @@ fn rule(by: Subject, when: &str, suspend: bool) -> OwnRule {
 }
 
 impl Bed {
-    async fn ask(&self, commands: Vec<Command>) {
+    pub(super) async fn ask(&self, commands: Vec<Command>) {
         let asked = self.core.ask(Authority::System("test"), "platform", commands);
         asked.await.unwrap();
     }

@@ -1,6 +1,6 @@
 //! Which alerts a tenant is given, and from when on: rules as data, with defaults that are meant to be kept.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,13 +26,15 @@ pub enum Rule {
     CredentialUnrotated,
     /// A credential was not used for long.
     CredentialStale,
+    /// Most of a limit's budget is spent in its period.
+    BudgetShare,
 }
 
 /// What a rule goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// From how many on; of [`Rule::UsageSpike`], from how many times the usual on; of those about a credential's age, from how
-    /// many days on.
+    /// many days on; of [`Rule::BudgetShare`], from how many percent on.
     pub threshold: u32,
     /// Within how many seconds.
     pub window_seconds: u32,
@@ -44,7 +46,7 @@ const DAY: u32 = 86_400;
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::FailedAuthentications,
         Self::RefusedCredential,
         Self::Refusals,
@@ -54,6 +56,7 @@ impl Rule {
         Self::CredentialExpiring,
         Self::CredentialUnrotated,
         Self::CredentialStale,
+        Self::BudgetShare,
     ];
 
     /// Its name, which is the kind of its alerts.
@@ -68,6 +71,7 @@ impl Rule {
             Self::CredentialExpiring => "credential_expiring",
             Self::CredentialUnrotated => "credential_unrotated",
             Self::CredentialStale => "credential_stale",
+            Self::BudgetShare => "budget_share",
         }
     }
 
@@ -83,12 +87,27 @@ impl Rule {
             Self::CredentialExpiring => (7, DAY),
             Self::CredentialUnrotated => (365, DAY),
             Self::CredentialStale => (90, DAY),
+            Self::BudgetShare => (80, DAY),
         };
         Limits {
             threshold,
             window_seconds,
             suspend: false,
         }
+    }
+
+    /// The thresholds that it may have.
+    fn thresholds(self) -> RangeInclusive<u32> {
+        match self {
+            Self::UsageSpike => 2..=u32::MAX,
+            Self::BudgetShare => 1..=100,
+            _ => 1..=u32::MAX,
+        }
+    }
+
+    /// Whether nobody may choose its window: it is the hour, what is counted in days, or a limit's period.
+    fn has_fixed_window(self) -> bool {
+        matches!(self, Self::UsageSpike | Self::BudgetShare) || self.is_of_state()
     }
 
     /// Whether it looks at the state as it is, and not at what was stored in a window.
@@ -121,7 +140,7 @@ impl FromStr for Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "is one of failed_authentications, refused_credential, refusals, usage_spike, credential_stuffing, first_use, \
-     credential_expiring, credential_unrotated, credential_stale"
+     credential_expiring, credential_unrotated, credential_stale, budget_share"
 )]
 pub struct UnknownRule;
 
@@ -152,11 +171,12 @@ pub struct AlertRules(pub BTreeMap<Rule, RuleChoice>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRule {
     /// Nothing is no anomaly.
-    #[error("the threshold of {0} is at least 1, and of usage_spike at least 2")]
+    #[error("the threshold of {0} is at least 1, of usage_spike at least 2, and of budget_share at most 100")]
     Threshold(Rule),
     /// Windows are looked at again and again.
     #[error(
-        "the window of {0} is between a minute and a day; that of usage_spike is the hour, and what is about days has none"
+        "the window of {0} is between a minute and a day; that of usage_spike is the hour, that of budget_share the limit's \
+         period, and what is about days has none"
     )]
     Window(Rule),
     /// Somebody else could have it suspend.
@@ -187,12 +207,11 @@ impl AlertRules {
     /// Says which can't.
     pub fn check(&self) -> Result<(), InvalidRule> {
         for (rule, choice) in &self.0 {
-            let least = if *rule == Rule::UsageSpike { 2 } else { 1 };
-            if choice.threshold.is_some_and(|threshold| threshold < least) {
+            let fits = |threshold: u32| rule.thresholds().contains(&threshold);
+            if choice.threshold.is_some_and(|threshold| !fits(threshold)) {
                 return Err(InvalidRule::Threshold(*rule));
             }
-            let fixed = *rule == Rule::UsageSpike || rule.is_of_state();
-            let fits = |window: u32| (60..=DAY).contains(&window) && !fixed;
+            let fits = |window: u32| (60..=DAY).contains(&window) && !rule.has_fixed_window();
             if choice.window_seconds.is_some_and(|window| !fits(window)) {
                 return Err(InvalidRule::Window(*rule));
             }
@@ -264,6 +283,15 @@ mod tests {
         assert_eq!(
             with(Rule::UsageSpike, None, Some(60)),
             Err(InvalidRule::Window(Rule::UsageSpike))
+        );
+        assert_eq!(with(Rule::BudgetShare, Some(100), None), Ok(()));
+        assert_eq!(
+            with(Rule::BudgetShare, Some(101), None),
+            Err(InvalidRule::Threshold(Rule::BudgetShare))
+        );
+        assert_eq!(
+            with(Rule::BudgetShare, None, Some(60)),
+            Err(InvalidRule::Window(Rule::BudgetShare))
         );
         let suspending = |rule| {
             let choice = RuleChoice {
