@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod export;
+mod parquet;
 mod proof;
 mod sink;
 mod verify;
@@ -29,7 +30,7 @@ pub(super) enum Command {
     List(Box<Filter>),
     /// Show the last requests, the newest last, as lines of JSON; with -f go on with what comes in
     Tail(Tail),
-    /// Write requests as lines of JSON or as CSV, newest first
+    /// Write requests as lines of JSON, as CSV or as a Parquet file, newest first
     Export(Export),
     /// Where the tenant's rows are sent on to, as they come in
     #[command(subcommand)]

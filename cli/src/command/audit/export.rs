@@ -1,8 +1,8 @@
-//! The audit out of the control plane, page by page: as lines of JSON, as CSV, and as it comes in.
+//! The audit out of the control plane, page by page: as lines of JSON, as CSV, as Parquet, and as it comes in.
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    io::Write as _,
+    io::{IsTerminal as _, Stdout, Write as _, stdout},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use turnpike_proto::admin::{
 };
 
 use super::{
-    Filter,
+    Filter, parquet,
     proof::{self, Line},
 };
 use crate::{
@@ -51,6 +51,8 @@ enum Shape {
     Jsonl,
     /// Comma-separated values with a header
     Csv,
+    /// A Parquet file, columns with types of their own
+    Parquet,
 }
 
 #[derive(Debug, Args)]
@@ -76,7 +78,8 @@ impl Export {
         let Self { filter, format } = self;
         let (mut left, request) = (filter.limit.unwrap_or(u32::MAX), filter.request(moment::now()));
         let mut client = AuditServiceClient::new(session.service());
-        let (mut after, mut first) = (String::new(), true);
+        let mut out = Out::begin(format)?;
+        let mut after = String::new();
         while left > 0 {
             let page = Page {
                 size: left.min(PART),
@@ -84,21 +87,67 @@ impl Export {
             };
             let (entries, next) = ask(&mut client, &request, page).await?;
             left = left.saturating_sub(u32::try_from(entries.len()).unwrap_or(u32::MAX));
-            print(&written(format, entries, first)?)?;
+            out.write(entries)?;
             if next.is_empty() {
                 break;
             }
-            (after, first) = (next, false);
+            after = next;
         }
+        out.end()?;
         Ok(Outcome::Done)
     }
 }
 
-fn written(format: Shape, entries: Vec<AuditEntry>, first: bool) -> Result<String, Failure> {
-    if format == Shape::Csv {
-        let views: Vec<AuditLine> = entries.into_iter().map(Into::into).collect();
-        return csv_lines(&AuditLine::from(AuditEntry::default()), &views, first);
+/// What is being written.
+enum Out {
+    Lines,
+    /// Whether its header is written.
+    Csv(bool),
+    Parquet(Box<parquet::File<Stdout>>),
+}
+
+impl Out {
+    fn begin(shape: Shape) -> Result<Self, Failure> {
+        Ok(match shape {
+            Shape::Jsonl => Self::Lines,
+            Shape::Csv => Self::Csv(false),
+            Shape::Parquet if stdout().is_terminal() => {
+                let problem = "a Parquet file is not for a terminal; send it to a file: > audit.parquet";
+                return Err(Failure::local(problem.to_owned()));
+            }
+            Shape::Parquet => Self::Parquet(Box::new(parquet::File::new(stdout()).map_err(unwritable)?)),
+        })
     }
+
+    fn write(&mut self, entries: Vec<AuditEntry>) -> Result<(), Failure> {
+        match self {
+            Self::Lines => print(&lines(entries)?),
+            Self::Csv(begun) => {
+                let views: Vec<AuditLine> = entries.into_iter().map(Into::into).collect();
+                let first = !std::mem::replace(begun, true);
+                print(&csv_lines(
+                    &AuditLine::from(AuditEntry::default()),
+                    &views,
+                    first,
+                )?)
+            }
+            Self::Parquet(file) => file.rows(&entries).map_err(unwritable),
+        }
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        match self {
+            Self::Lines | Self::Csv(_) => Ok(()),
+            Self::Parquet(file) => file.close().map_err(unwritable),
+        }
+    }
+}
+
+fn unwritable(error: impl std::fmt::Display) -> Failure {
+    Failure::local(format!("cannot write: {error}"))
+}
+
+fn lines(entries: Vec<AuditEntry>) -> Result<String, Failure> {
     let mut lines = String::new();
     for entry in entries {
         let record = proof::written(&record_bytes(&entry));
@@ -114,9 +163,9 @@ fn json(line: &impl Serialize) -> Result<String, Failure> {
 }
 
 fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| Failure::local(format!("cannot write: {error}")))
+    written.map_err(unwritable)
 }
 
 async fn ask(
