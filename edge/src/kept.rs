@@ -35,6 +35,8 @@ pub(crate) use keeper::{Handle, Keeper};
 const LONG_JOURNAL: u64 = 16 << 20;
 /// The files without which there is no state.
 const STATE: [&str; 2] = ["snapshot", "journal"];
+/// What may be left of them where writing was broken off; it takes room that is wanted.
+const HALF: [&str; 2] = ["snapshot.new", "journal.new-journal"];
 
 /// Why what is on the disk is not used. The edge waits for a control plane instead.
 #[derive(Debug, thiserror::Error)]
@@ -220,7 +222,7 @@ impl Files {
     /// Takes the state away, since it does not follow any more. Even a full disk lets that be done.
     pub(crate) fn discard(&mut self) {
         self.journal = None;
-        for name in STATE {
+        for name in STATE.into_iter().chain(HALF) {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     tracing::error!(%error, name, "remove this file by hand before this edge is started again: it is out of date");

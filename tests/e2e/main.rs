@@ -22,6 +22,7 @@ mod dev;
 mod edge;
 mod enrolment;
 mod failover;
+mod full_disk;
 mod grpc;
 mod hostile_bus;
 mod idempotency;

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod collector;
 pub mod database;
 pub mod dev;
+pub mod disk;
 pub mod eventually;
 pub mod ext_authz;
 pub mod front;

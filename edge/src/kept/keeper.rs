@@ -257,7 +257,7 @@ impl Keeper {
         let done = spawn_blocking(move || {
             let done = work(&mut files);
             if let Err(error) = &done {
-                tracing::error!(%error, "cannot keep the state on disk; a restart would wait for the control plane");
+                tracing::error!(%error, "cannot keep the state on disk: make room in the data folder, or mend it; until then a restart waits for a control plane");
                 files.discard();
             }
             (files, done.ok())
