@@ -180,15 +180,11 @@ fn optional<T>(all: impl Iterator<Item = Option<T>>) -> (Vec<T>, Vec<i16>) {
 
 fn field((name, values): &Column) -> Result<Type, ParquetError> {
     let (physical, repetition, logical) = match values {
-        Values::Text(_) => (
+        // Not marked as JSON: there are readers that take that for objects alone.
+        Values::Text(_) | Values::Json(_) => (
             Physical::BYTE_ARRAY,
             Repetition::OPTIONAL,
             Some(LogicalType::String),
-        ),
-        Values::Json(_) => (
-            Physical::BYTE_ARRAY,
-            Repetition::OPTIONAL,
-            Some(LogicalType::Json),
         ),
         Values::Moment(_) => {
             let moment = LogicalType::timestamp(true, TimeUnit::MICROS);
