@@ -8,6 +8,8 @@ use turnpike_tests::{
     ground::Key,
 };
 
+mod granters;
+
 const MODEL: &str = "fake-openai/gpt-4o";
 const OTHER: &str = "fake-openai/llama-3";
 

@@ -11,9 +11,9 @@ use crate::{
     command::{Command, Holders, Permission},
     contain,
     decide::{Request, candidates, decide},
-    grant::{Circumstances, Effect, Grant, Subject},
+    grant::{Circumstances, Conditions, Effect, Grant, Subject},
     id::{Id, Name, Principal},
-    pattern::Resource,
+    pattern::{Resource, ResourcePattern, Selector},
     role::Role,
     snapshot::{HeldAccount, HeldGrant, Snapshot, Tenant},
     tenant::AccountProfile,
@@ -59,6 +59,40 @@ pub fn is_limited(
         Command::AddTeamMember { .. } | Command::RemoveTeamMember { .. } | Command::DeleteTeam { .. }
     );
     joins_or_leaves && !granted(snapshot, caller, action, "team", "", circumstances)
+}
+
+/// Whether somebody who administers a team may give it one action on one thing: a type and a name.
+pub fn may_lend(
+    snapshot: &Snapshot,
+    caller: &Caller<'_>,
+    team: &Name,
+    (action, (kind, name)): (&str, (&str, &str)),
+    circumstances: Circumstances<'_>,
+) -> bool {
+    let (Ok(kind), Ok(name), Ok(action)) = (kind.parse(), name.parse(), action.parse()) else {
+        return false;
+    };
+    let role = Role {
+        name: team.clone(),
+        actions: vec![action],
+        description: None,
+    };
+    let grant = Grant {
+        id: Id::from_random(0),
+        subject: Subject::Team(team.clone()),
+        role: role.name.clone(),
+        effect: Effect::Allow,
+        selector: Selector {
+            resources: vec![ResourcePattern { kind, name }],
+            ..Selector::default()
+        },
+        conditions: Conditions::default(),
+        reason: None,
+        owner: None,
+    };
+    let teams = std::slice::from_ref(team);
+    administers(snapshot, caller, "grants.write", teams, circumstances)
+        && Lender { snapshot, caller }.has(&grant, &role)
 }
 
 fn administers(

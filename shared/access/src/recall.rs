@@ -227,6 +227,11 @@ impl<'r> Recalled<'r> {
         (self.action, self.record.time)
     }
 
+    /// The type and the name of what it is about, where that is no model.
+    pub fn resource(&self) -> Option<(&'r str, &'r str)> {
+        self.record.resource.as_deref()?.split_once(':')
+    }
+
     /// Whom the decision is about.
     pub fn principal(&self) -> &Principal {
         &self.principal
@@ -257,7 +262,7 @@ impl<'r> Recalled<'r> {
     ) -> Verdict<'s> {
         let record = self.record;
         let action = self.action.as_ref();
-        if let Some((kind, name)) = record.resource.as_deref().and_then(|text| text.split_once(':')) {
+        if let Some((kind, name)) = self.resource() {
             let request = decide::Request {
                 action,
                 resource: Resource::named(kind, name),

@@ -22,6 +22,7 @@ use crate::rpc::status::Failure;
 mod decision;
 mod effective;
 mod givers;
+mod granters;
 mod review;
 mod words;
 

@@ -9,7 +9,6 @@ use turnpike_access::{
     command::Permission,
     credential::CredentialStatus,
     decide::{self, Decision},
-    effective::who,
     explain::explain,
     log::Position,
     pattern::Resource,
@@ -26,9 +25,6 @@ use crate::{
     rpc::status::Failure,
     store::{AuditFilter, Page, StoredRecord},
 };
-
-/// At most so many are named who could grant what was missing.
-const GRANTERS: usize = 20;
 
 /// How a decision's id and its request's begin; what follows is the same.
 const PREFIXES: (&str, &str) = ("dec_", "req_");
@@ -60,13 +56,11 @@ impl Call {
         let position = Position::new(record.position);
         let then = self.on.history.at(Moment::Position(position)).await?;
         match recalled.caller(&then) {
-            Some(caller) => tell(
-                &mut response,
-                record,
-                &then,
-                &caller,
-                &recalled.judge(&then, &caller),
-            ),
+            Some(caller) => {
+                let again = recalled.judge(&then, &caller);
+                tell(&mut response, record, &then, &caller, &again);
+                self.add_lenders(&mut response, &recalled, &again)?;
+            }
             None => response.story = "The tenant was not there at that position.".to_owned(),
         }
         Ok(response)
@@ -124,30 +118,6 @@ impl Call {
         let hides = self.tenant()?.settings().hide_models && record.model_requested.is_some();
         let refused = record.outcome == Outcome::Refused;
         Ok(refused && (record.status == 404 || hides) && explains.is_err())
-    }
-
-    /// Who could grant it now, and whether the caller could.
-    fn granters(&self) -> Result<v1::ExplainDecisionResponse, Failure> {
-        let resource = Resource::named("grant", "*");
-        let found = who(
-            self.tenant()?,
-            &["grants.write"],
-            ("grant", resource),
-            self.now,
-            (None, GRANTERS),
-        );
-        let permission = Permission {
-            action: "grants.write",
-            kind: "grant",
-            name: String::new(),
-        };
-        let (caller, own) = (self.caller()?, &self.identity.own);
-        let may = judge::judge_caller(&self.snapshot, &caller, own, &permission, self.now);
-        Ok(v1::ExplainDecisionResponse {
-            granters: found.0.iter().map(|row| row.subject.to_string()).collect(),
-            asker_may_grant: may.is_ok(),
-            ..Default::default()
-        })
     }
 
     /// What the state tells of the credential that was not accepted.
