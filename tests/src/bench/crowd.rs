@@ -66,11 +66,7 @@ impl Crowd {
     /// Waits until a control plane has confirmed to every one of them, since this moment, that it is at this position.
     pub async fn all_at(&self, position: Position, since: Instant) {
         eventually("every edge of the crowd at the head", async || {
-            let behind = |edge: &Arc<Current>| {
-                let heard = edge.freshness().age().is_some_and(|age| age < since.elapsed());
-                !heard || edge.position() < Some(position)
-            };
-            match self.edges.iter().filter(|edge| behind(edge)).count() {
+            match self.behind(position, since) {
                 0 => Ok(()),
                 behind => Err(format!("{behind} of {} are not", self.edges.len())),
             }
@@ -78,10 +74,20 @@ impl Crowd {
         .await;
     }
 
-    /// How long it takes until that is so.
+    /// How long it takes until that is so, however long.
     pub async fn time_until_all_at(&self, position: Position, since: Instant) -> Duration {
-        self.all_at(position, since).await;
+        while self.behind(position, since) > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         since.elapsed()
+    }
+
+    fn behind(&self, position: Position, since: Instant) -> usize {
+        let is_behind = |edge: &&Arc<Current>| {
+            let heard = edge.freshness().age().is_some_and(|age| age < since.elapsed());
+            !heard || edge.position() < Some(position)
+        };
+        self.edges.iter().filter(is_behind).count()
     }
 }
 
