@@ -226,17 +226,21 @@ impl Audit {
         if self.used.load(Ordering::Relaxed) >= bound {
             return Err(Unrecorded::Full);
         }
+        // Counted before it is written: from then on it may be acknowledged at any moment.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         let appended = self.in_a_free_lane(|lane| lane.append(record, secured));
         self.failing
             .store(matches!(appended, Err(Unrecorded::Disk(_))), Ordering::Relaxed);
         match appended {
             Ok(grown) => {
                 self.used.fetch_add(grown, Ordering::Relaxed);
-                self.waiting.fetch_add(1, Ordering::Relaxed);
                 self.written.notify_one();
                 Ok(())
             }
-            Err(unrecorded) => Err(unrecorded),
+            Err(unrecorded) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Err(unrecorded)
+            }
         }
     }
 

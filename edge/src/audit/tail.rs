@@ -109,6 +109,11 @@ impl Tail {
         self.progress.written().saturating_sub(self.acknowledged)
     }
 
+    /// Every record up to here is stored by the control plane.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
     /// Whether there is something to read.
     pub(super) fn has_more(&self) -> bool {
         self.next <= self.progress.written()

@@ -16,6 +16,7 @@ const MODEL: &str = "fake-openai/gpt-4o";
 pub async fn all_down(mut production: Production, rate: u32, lasting: Duration) -> Flowed {
     let good = production.granted("good").await;
     let idle = production.application("idle").await;
+    production.granted("measured").await;
     let client = revoking::client(&production).await;
     let (mut made, _, _) = make_keys(&client, 1, 1).await;
     let revoked = made.pop().expect("a key");

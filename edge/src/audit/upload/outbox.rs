@@ -155,9 +155,9 @@ impl Outbox {
         self.in_flight
             .retain(|(sent, last)| *sent != epoch || *last > stored);
         if let Some(tail) = self.tails.iter_mut().find(|tail| tail.epoch() == epoch) {
-            let waiting = tail.waiting();
+            let before = tail.acknowledged();
             let freed = tail.acknowledge(stored, || self.audit.may_delete());
-            let released = waiting.saturating_sub(tail.waiting());
+            let released = tail.acknowledged().saturating_sub(before);
             self.acknowledged += released;
             self.audit.released(released, freed);
             self.sweep();

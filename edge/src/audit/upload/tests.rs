@@ -236,3 +236,27 @@ async fn a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing() {
     );
     store.proven();
 }
+
+#[test]
+fn what_waits_is_counted_right_also_while_more_is_written() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut roomy = settings(folder.path());
+    roomy.max_bytes = 64 << 20;
+    let Opened { audit, reader, .. } = Audit::open(&roomy, 1).expect("open");
+    let edge: Arc<str> = Arc::from("edge-1");
+    let signer = Arc::new(EdgeSigner::keep(folder.path(), edge.clone()).expect("key"));
+    let mut outbox = Outbox::new(edge, audit.clone(), reader, signer);
+    let write = || (0..20_000).for_each(|id| audit.append(&record(id, 10)).expect("room"));
+    std::thread::scope(|scope| {
+        let writers = [scope.spawn(write), scope.spawn(write)];
+        while !writers.iter().all(|writer| writer.is_finished()) || outbox.unread() > 0 {
+            while let Some(batch) = outbox.read(BATCH).expect("readable") {
+                outbox.acknowledge(batch.epoch, batch.first + batch.records.len() as u64 - 1);
+            }
+        }
+    });
+    assert_eq!(
+        (audit.waiting(), outbox.waiting(), outbox.acknowledged()),
+        (0, 0, 40_000)
+    );
+}
