@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, MissedTickBehavior, interval, timeout_at},
+    time::{Instant, interval, sleep, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use turnpike_access::log::Position;
@@ -30,6 +30,10 @@ use crate::{
 const POLL: Duration = Duration::from_millis(50);
 /// How often what was reported is passed to the store, at most.
 const SAVE_EVERY: Duration = Duration::from_millis(50);
+/// After saving, so many times as long as that took passes before the next time …
+const SHARE: u32 = 4;
+/// … but no longer than this.
+const SAVE_AT_LEAST_EVERY: Duration = Duration::from_millis(500);
 
 /// What `wait_applied` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,21 +122,24 @@ impl Edges {
     ) -> Result<AppliedReceipt, StoreError> {
         let mut news = self.0.roster.subscribe();
         loop {
-            news.mark_unchanged();
             let receipt = receipt(self.list().await?, position);
             if receipt.applied || Instant::now() >= deadline {
                 return Ok(receipt);
             }
             let look_again = deadline.min(Instant::now() + POLL);
-            // Either way it is time to look.
-            let _ = timeout_at(look_again, news.changed()).await;
+            if news.borrow().is_behind(position) {
+                // All are looked at again once the last has come as far, not for each that has. Either way it is time to look.
+                let there = news.wait_for(|roster| !roster.is_behind(position));
+                let _ = timeout_at(look_again, there).await.map(drop);
+            } else {
+                // Whoever is waited for is not attached here.
+                sleep_until(look_again).await;
+            }
         }
     }
 
     /// Passes reports to the store until `stop`, and then once more.
     pub(crate) async fn keep(self, stop: CancellationToken) {
-        let mut pace = interval(SAVE_EVERY);
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heartbeat = interval(Duration::from_secs(1));
         while !stop.is_cancelled() {
             tokio::select! {
@@ -140,8 +147,10 @@ impl Edges {
                 _ = heartbeat.tick() => {}
                 () = stop.cancelled() => {}
             }
+            let begun = Instant::now();
             self.save().await;
-            pace.tick().await;
+            // Very many edges leave the database to others for most of the time.
+            sleep((begun.elapsed() * SHARE).clamp(SAVE_EVERY, SAVE_AT_LEAST_EVERY)).await;
         }
         // What came while the last round was under way: the edges' goodbyes, as often as not.
         self.save().await;
@@ -150,19 +159,18 @@ impl Edges {
     async fn save(&self) {
         let now = clock::now();
         let due = self.0.roster.borrow().due(now);
-        for edge in due {
-            match self.0.store.report_edge(&edge).await {
-                Ok(()) => {
-                    self.0.roster.send_if_modified(|roster| {
-                        roster.saved(&edge, now);
-                        false
-                    });
-                }
-                // It stays due; the next round tries again.
-                Err(error) => {
-                    return tracing::warn!(%error, edge = %edge.name, "could not save an edge's report");
-                }
+        if due.is_empty() {
+            return;
+        }
+        match self.0.store.report_edges(&due).await {
+            Ok(()) => {
+                self.0.roster.send_if_modified(|roster| {
+                    roster.saved(due, now);
+                    false
+                });
             }
+            // They stay due; the next round tries again.
+            Err(error) => tracing::warn!(%error, edges = due.len(), "could not save what edges reported"),
         }
     }
 }

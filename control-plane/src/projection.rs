@@ -18,7 +18,7 @@ pub(crate) mod keep;
 pub(crate) mod load;
 
 /// So many of the newest events are at hand …
-const TAIL_EVENTS: usize = 1024;
+const TAIL_EVENTS: usize = 8192;
 /// … and so many bytes of their payloads.
 const TAIL_BYTES: usize = 8 << 20;
 

@@ -19,6 +19,7 @@ pub mod crowd;
 pub mod large;
 pub mod line;
 pub mod outage;
+pub mod returning;
 pub mod revoking;
 pub mod times;
 

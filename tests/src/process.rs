@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
 use tokio::process::{Child, Command};
@@ -30,6 +31,17 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command
+}
+
+/// How long a process has worked so far, by the kernel's count, in its ticks of 10 ms.
+pub fn processor_time(process: u32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");
+    // After the name, which may hold anything: state, and from the twelfth on the ticks in user and kernel.
+    let (_, after) = text.rsplit_once(')').expect("its name");
+    let ticks = after.split_whitespace().skip(11).take(2);
+    ticks
+        .map(|ticks| Duration::from_millis(10) * ticks.parse::<u32>().expect("ticks"))
+        .sum()
 }
 
 impl Process {
@@ -88,6 +100,11 @@ impl Process {
                 .find_map(|line| field_of(line, field)?.parse().ok())
         })
         .await
+    }
+
+    /// See [`processor_time`].
+    pub fn processor_time(&self) -> Duration {
+        processor_time(self.child.id().expect("a running child"))
     }
 
     /// `kill -9`: it has no chance to say goodbye.

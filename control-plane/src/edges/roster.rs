@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use turnpike_access::{edge::Duty, id::Timestamp};
+use turnpike_access::{edge::Duty, id::Timestamp, log::Position};
 
 use crate::store::EdgeReport;
 
@@ -161,10 +161,18 @@ impl Roster {
             .collect()
     }
 
+    /// Whether one that was heard here, and has not taken leave, stands before a position.
+    pub(super) fn is_behind(&self, position: Position) -> bool {
+        let mut reports = self.0.values().map(|heard| &heard.report);
+        reports.any(|report| !report.departed && report.position < position)
+    }
+
     /// The store was told this; whoever has gone elsewhere since long is its alone to remember.
-    pub(super) fn saved(&mut self, report: &EdgeReport, now: Timestamp) {
-        if let Some(heard) = self.0.get_mut(&report.name) {
-            heard.saved = Some(report.clone());
+    pub(super) fn saved(&mut self, reports: Vec<EdgeReport>, now: Timestamp) {
+        for report in reports {
+            if let Some(heard) = self.0.get_mut(&report.name) {
+                heard.saved = Some(report);
+            }
         }
         self.0.retain(|_, heard| {
             heard.saved.as_ref() != Some(&heard.report)

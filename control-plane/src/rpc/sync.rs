@@ -14,24 +14,47 @@ use crate::{edges::Edges, projection::Projection, signing::Signing, store::Event
 
 mod attach;
 mod changes;
+mod end;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use snapshot::Snapshots;
+use self::{changes::Changes, end::LogEnd, snapshot::Snapshots};
 
 /// What a call answers with, piece by piece.
 type Pieces<T> = BoxStream<'static, Result<T, Status>>;
 
 /// The service for edges. Who calls was checked before, by [`super::edge_token`] or [`super::enrolled`].
 pub(crate) struct SyncService {
-    pub(crate) store: Arc<dyn EventStore>,
-    pub(crate) projection: Arc<Projection>,
-    pub(crate) edges: Edges,
-    pub(crate) signing: Signing,
-    pub(crate) snapshots: Snapshots,
+    end: LogEnd,
+    changes: Arc<Changes>,
+    projection: Arc<Projection>,
+    edges: Edges,
+    signing: Signing,
+    snapshots: Snapshots,
+    /// The streams that are held open: one more for each.
+    attached: Arc<()>,
     /// Ends the streams that would otherwise hold up the end of the process.
-    pub(crate) stop: CancellationToken,
+    stop: CancellationToken,
+}
+
+impl SyncService {
+    pub(crate) fn new(
+        store: Arc<dyn EventStore>,
+        (projection, edges, signing): (Arc<Projection>, Edges, Signing),
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            end: LogEnd::of(store.clone()),
+            changes: Arc::new(Changes::new(store, projection.clone())),
+            projection,
+            edges,
+            signing,
+            snapshots: Snapshots::default(),
+            attached: Arc::default(),
+            stop,
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -41,7 +64,7 @@ impl Sync for SyncService {
     type AttachStream = Pieces<Notice>;
 
     async fn snapshot(&self, _: Request<SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
-        let chunks = self.snapshots.newest(&*self.store, &self.projection).await?;
+        let chunks = self.snapshots.newest(&self.end, &self.projection).await?;
         Ok(Response::new(chunks.boxed()))
     }
 
@@ -50,7 +73,7 @@ impl Sync for SyncService {
         request: Request<ChangesRequest>,
     ) -> Result<Response<Self::ChangesStream>, Status> {
         let ChangesRequest { after } = request.into_inner();
-        let batches = changes::since(self.store.clone(), after).await?;
+        let batches = self.changes.clone().since(after, &self.end).await?;
         Ok(Response::new(batches.boxed()))
     }
 

@@ -21,8 +21,70 @@ pub(super) fn head_now(head: Head) -> v1::Head {
     sync::head(head, clock::now())
 }
 
-/// What an edge says of itself, heard now.
-pub(super) fn report(report: v1::Report) -> Result<EdgeReport, Status> {
+/// What an edge has proven on a stream. Most of its reports say again what it has, and that is not verified again.
+#[derive(Debug, Default)]
+pub(super) struct Proven {
+    /// Name, run, public key and proof.
+    identity: Option<(String, u64, String, Vec<u8>)>,
+    /// What was said under that key, and the statement.
+    applied: Option<(Applied, String)>,
+}
+
+impl Proven {
+    /// What an edge says of itself, heard now.
+    pub(super) fn report(&mut self, report: v1::Report) -> Result<EdgeReport, Status> {
+        self.check(&report)?;
+        heard(report)
+    }
+
+    fn check(&mut self, report: &v1::Report) -> Result<(), Status> {
+        let v1::Report {
+            edge,
+            region,
+            applied,
+            applied_time_us,
+            epoch,
+            identity_key,
+            identity_proof,
+            statement,
+            ..
+        } = report;
+        let same = |(name, run, key, proof): &(String, u64, String, Vec<u8>)| {
+            (name, run, key, proof) == (edge, epoch, identity_key, identity_proof)
+        };
+        if !self.identity.as_ref().is_some_and(same) {
+            *self = Self::default();
+            if !identity_key.is_empty() && !proves(edge, *epoch, identity_key, identity_proof) {
+                return Err(Status::invalid_argument(
+                    "the edge does not prove that the key for identity headers is its own",
+                ));
+            }
+            let proven = (edge.clone(), *epoch, identity_key.clone(), identity_proof.clone());
+            self.identity = Some(proven);
+        }
+        let said = Applied {
+            edge: edge.clone(),
+            region: region.clone(),
+            run: *epoch,
+            position: Position::new(*applied),
+            since: Timestamp::from_micros(*applied_time_us),
+        };
+        let same = |(before, word): &(Applied, String)| *before == said && word == statement;
+        // Builds that sign no statements send none.
+        if statement.is_empty() || self.applied.as_ref().is_some_and(same) {
+            return Ok(());
+        }
+        if stated(edge, identity_key, statement).as_ref() != Some(&said) {
+            return Err(Status::invalid_argument(
+                "the edge's signed statement is not what it reports",
+            ));
+        }
+        self.applied = Some((said, statement.clone()));
+        Ok(())
+    }
+}
+
+fn heard(report: v1::Report) -> Result<EdgeReport, Status> {
     let v1::Report {
         edge,
         region,
@@ -33,29 +95,11 @@ pub(super) fn report(report: v1::Report) -> Result<EdgeReport, Status> {
         goodbye,
         epoch,
         identity_key,
-        identity_proof,
+        identity_proof: _,
         number: _,
         statement,
         certain_ago_us,
     } = report;
-    if !identity_key.is_empty() && !proves(&edge, epoch, &identity_key, &identity_proof) {
-        return Err(Status::invalid_argument(
-            "the edge does not prove that the key for identity headers is its own",
-        ));
-    }
-    let said = Applied {
-        edge: edge.clone(),
-        region: region.clone(),
-        run: epoch,
-        position: Position::new(applied),
-        since: Timestamp::from_micros(applied_time_us),
-    };
-    // Builds that sign no statements send none.
-    if !statement.is_empty() && stated(&edge, &identity_key, &statement) != Some(said) {
-        return Err(Status::invalid_argument(
-            "the edge's signed statement is not what it reports",
-        ));
-    }
     let now = clock::now();
     let ago = certain_ago_us.map(|ago| i64::try_from(ago).unwrap_or(i64::MAX));
     Ok(EdgeReport {
@@ -131,7 +175,8 @@ mod tests {
         let [own, other] = folders
             .each_ref()
             .map(|folder| EdgeSigner::keep(folder.path(), Arc::from("edge-1")).unwrap());
-        let believed = report(saying(&own, 7)).unwrap();
+        let mut proven = Proven::default();
+        let believed = proven.report(saying(&own, 7)).unwrap();
         assert_eq!(believed.position, Position::new(7));
         assert!(believed.statement.is_some());
         let of_another = v1::Report {
@@ -143,8 +188,12 @@ mod tests {
             ..saying(&own, 7)
         };
         for refused in [saying(&own, 6), of_another, with_anothers_proof] {
-            let status = report(refused).map(|_| ()).unwrap_err();
-            assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+            for mut proven in [Proven::default(), std::mem::take(&mut proven)] {
+                let status = proven.report(refused.clone()).map(|_| ()).unwrap_err();
+                assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+            }
+            // What it has proven does not count for what it says next.
+            assert!(proven.report(saying(&own, 7)).is_ok());
         }
     }
 }

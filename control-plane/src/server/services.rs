@@ -43,7 +43,7 @@ use crate::{
         edge_token::EdgeToken,
         enrolled,
         enrolment::{self, EnrolmentService},
-        sync::{Snapshots, SyncService},
+        sync::SyncService,
     },
     settings::Settings,
     signing::Signing,
@@ -66,6 +66,8 @@ pub(super) struct Services {
     outbox: Arc<dyn Outbox>,
     projection: Arc<Projection>,
     signing: Signing,
+    /// At whichever listener an edge calls.
+    sync: Arc<SyncService>,
     tokens: Arc<Tokens>,
     token_keys: TokenKeys,
     keyring: Arc<Keyring>,
@@ -92,13 +94,10 @@ impl Services {
         let snapshot = projection::load::load(&*events)
             .await
             .map_err(|error| unusable(&error))?;
-        let signing = Signing::load(&*events, &settings.keyring)
-            .await
-            .map_err(|error| StartError::setting("TURNPIKE_KEYRING", error))?;
+        let signing = Signing::load(&*events, &settings.keyring).await;
+        let signing = signing.map_err(|error| StartError::setting("TURNPIKE_KEYRING", error))?;
         let authority = authority(settings, &*events).await?;
-        let given = settings.bootstrap_token.clone();
-        let bootstrap = BootstrapToken::prepare(given, snapshot.bootstrapped(), &settings.data_dir)
-            .map_err(|error| StartError::setting("TURNPIKE_DATA_DIR", error))?;
+        let bootstrap = bootstrap_token(settings, snapshot.bootstrapped())?;
 
         let projection = Arc::new(Projection::new(snapshot));
         let (executor, writer) = Writer::new(events.clone(), projection.clone());
@@ -108,10 +107,12 @@ impl Services {
         );
         let edges = Edges::new(events.clone(), projection.clone());
         let stop = parts.passing_on.shutdown().token();
-        let keeping = edges.clone().keep(stop.clone());
-        parts.passing_on.spawn_essential("edges", keeping);
+        let known = (projection.clone(), edges.clone(), signing.clone());
+        let sync = SyncService::new(events.clone(), known, parts.serving.shutdown().token());
         let keep = projection::keep::keep(events.clone(), projection.clone(), stop.clone());
         parts.passing_on.spawn_essential("fold", keep);
+        let keeping = edges.clone().keep(stop.clone());
+        parts.passing_on.spawn_essential("edges", keeping);
         if let Some(bus) = bus {
             let relay = Relay {
                 store: events.clone(),
@@ -129,6 +130,7 @@ impl Services {
         let this = Self {
             executor,
             edges,
+            sync: sync.into(),
             bootstrap,
             tokens,
             token_keys,
@@ -285,30 +287,27 @@ impl Services {
 
     /// The services for edges. Who calls is checked before.
     fn for_edges(&self, parts: &Parts) -> (SyncServer<SyncService>, IngestServer<IngestService>) {
-        let stop = parts.serving.shutdown().token();
-        let sync = SyncService {
-            store: self.events.clone(),
-            projection: self.projection.clone(),
-            edges: self.edges.clone(),
-            signing: self.signing.clone(),
-            snapshots: Snapshots::default(),
-            stop: stop.clone(),
-        };
         let ingest = IngestService {
             store: self.audit.clone(),
             decoys: Decoys::new(self.executor.clone()),
             losses: Losses::new(self.executor.clone()),
             executor: self.executor.clone(),
-            stop,
+            stop: parts.serving.shutdown().token(),
         };
         let ingest = IngestServer::new(ingest)
             .max_decoding_message_size(MESSAGE_LIMIT)
             .accept_compressed(CompressionEncoding::Zstd);
         (
-            SyncServer::new(sync).send_compressed(CompressionEncoding::Zstd),
+            SyncServer::from_arc(self.sync.clone()).send_compressed(CompressionEncoding::Zstd),
             ingest,
         )
     }
+}
+
+fn bootstrap_token(settings: &Settings, bootstrapped: bool) -> Result<BootstrapToken, StartError> {
+    let given = settings.bootstrap_token.clone();
+    BootstrapToken::prepare(given, bootstrapped, &settings.data_dir)
+        .map_err(|error| StartError::setting("TURNPIKE_DATA_DIR", error))
 }
 
 /// What signs edges' certificates, where edges enrol.

@@ -99,8 +99,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// Forgets a held key. Of many who do so at once, one is told `true`.
     async fn release_key(&self, id: Id) -> Result<bool, StoreError>;
 
-    /// Keeps what an edge reported, unless something later is known. Not an event: it may be lost with its second.
-    async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError>;
+    /// Keeps what edges reported, each of them named once, unless something later is known. Not events: they may be lost with their
+    /// second.
+    async fn report_edges(&self, reports: &[EdgeReport]) -> Result<(), StoreError>;
 
     /// Every known edge, by name.
     async fn edges(&self) -> Result<Vec<EdgeReport>, StoreError>;

@@ -156,8 +156,8 @@ impl EventStore for Postgres {
         within(held::release(&self.pool, id)).await
     }
 
-    async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {
-        within(edges::report(&self.pool, report)).await
+    async fn report_edges(&self, reports: &[EdgeReport]) -> Result<(), StoreError> {
+        within(edges::report(&self.pool, reports)).await
     }
 
     async fn edges(&self) -> Result<Vec<EdgeReport>, StoreError> {

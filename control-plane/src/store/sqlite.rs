@@ -173,8 +173,8 @@ impl EventStore for Sqlite {
         held::release(&self.writer, id).await
     }
 
-    async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {
-        edges::report(&self.writer, report).await
+    async fn report_edges(&self, reports: &[EdgeReport]) -> Result<(), StoreError> {
+        edges::report(&self.writer, reports).await
     }
 
     async fn edges(&self) -> Result<Vec<EdgeReport>, StoreError> {

@@ -25,6 +25,10 @@ use crate::{current::Current, freshness::Moment};
 
 /// How often the edge reports even when nothing changed.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// How long an edge whose stream broke waits at least before it makes another …
+const AGAIN: Duration = Duration::from_millis(100);
+/// … and at most, however long there was nobody to make it to: so soon after there is, every edge is back, and they do not come all at once.
+const AGAIN_AT_MOST: Duration = Duration::from_secs(5);
 /// How long the last report may take at shutdown.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -82,7 +86,7 @@ pub(super) struct Attach {
 impl Attach {
     /// Ends with a goodbye when `done` says that this edge serves nobody any more.
     pub(super) async fn run(mut self, done: CancellationToken) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(AGAIN, AGAIN_AT_MOST);
         let mut told = false;
         loop {
             let Err(error) = self.session(&done, &mut backoff, &mut told).await else {

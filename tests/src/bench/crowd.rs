@@ -15,10 +15,14 @@ use turnpike_edge::{
     sync::{Identity, Sync},
 };
 use turnpike_runtime::{
-    keyring::Keyring, readiness::Readiness, secret::Secret, shutdown::Shutdown, task::Tasks,
+    identity::EdgeSigner, keyring::Keyring, readiness::Readiness, secret::Secret, shutdown::Shutdown,
+    task::Tasks,
 };
 
 use crate::eventually::eventually;
+
+/// Which run of theirs this is.
+const RUN: u64 = 1;
 
 /// The edges. They end with this.
 pub struct Crowd {
@@ -33,9 +37,14 @@ impl Crowd {
         let keyring = Keyring::parse(&Secret::new(keyring)).expect("a keyring");
         let (tasks, done) = (Tasks::new(Shutdown::new()), CancellationToken::new());
         let readiness = Readiness::new();
+        let keys = tempfile::tempdir().expect("a folder");
         let uri: http::Uri = format!("http://{control_plane}").parse().expect("a URL");
         let edge = |number| {
             let current = Arc::new(Current::default());
+            let name: Arc<str> = Arc::from(format!("crowd-{number}"));
+            let own = keys.path().join(&*name);
+            std::fs::create_dir(&own).expect("a folder");
+            let signer = EdgeSigner::keep(&own, name.clone()).expect("a key");
             let token = EdgeToken::of(Some(&keyring));
             let sync = Sync {
                 channel: connect::channel(&uri.clone().into(), None, token).expect("a channel"),
@@ -43,13 +52,13 @@ impl Crowd {
                 bus: None,
                 on_bus: None,
                 identity: Identity {
-                    edge: Arc::from(format!("crowd-{number}")),
+                    edge: name,
                     region: Arc::from("crowd"),
                     version: Arc::from("0"),
-                    epoch: 1,
-                    key: Arc::default(),
-                    proof: Arc::default(),
-                    signer: None,
+                    epoch: RUN,
+                    key: Arc::from(signer.public_key()),
+                    proof: Arc::from(signer.proof(RUN)),
+                    signer: Some(Arc::new(signer)),
                 },
                 current: current.clone(),
                 on_disk: None,

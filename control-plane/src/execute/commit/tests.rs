@@ -115,8 +115,8 @@ impl EventStore for Losing {
         self.inner.release_key(id).await
     }
 
-    async fn report_edge(&self, report: &EdgeReport) -> Result<(), StoreError> {
-        self.inner.report_edge(report).await
+    async fn report_edges(&self, reports: &[EdgeReport]) -> Result<(), StoreError> {
+        self.inner.report_edges(reports).await
     }
 
     async fn edges(&self) -> Result<Vec<EdgeReport>, StoreError> {

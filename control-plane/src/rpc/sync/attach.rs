@@ -16,14 +16,20 @@ use super::SyncService;
 use crate::{
     edges::Edges,
     projection::Projection,
-    rpc::{enrolled::Enrolled, wire},
+    rpc::{
+        enrolled::Enrolled,
+        wire::{self, Proven},
+    },
     signing::Signing,
 };
 
 /// A notice comes at least this often.
 const EVERY: Duration = Duration::from_secs(1);
-/// Changes of the head within so long share one notice.
+/// Changes of the head within so long share one notice …
 const COALESCE: Duration = Duration::from_millis(20);
+/// … and within so long for each edge that is attached here, so that very many of them are not told of every change at once: what changes
+/// is on its way over the bus, and a notice only tells whom it did not reach.
+const FOR_EACH: Duration = Duration::from_micros(500);
 /// Reports that wait for the store to be asked. Beyond it new ones are not noted: those that are will be answered.
 const HEARD: usize = 64;
 
@@ -37,6 +43,9 @@ pub(super) struct Attached {
     heard: Heard,
     edges: Edges,
     signing: Signing,
+    /// One for each edge that is attached.
+    attached: Arc<()>,
+    proven: Proven,
     stop: CancellationToken,
     next: Next,
 }
@@ -86,6 +95,8 @@ impl Attached {
             heard: Heard::default(),
             edges: service.edges.clone(),
             signing: service.signing.clone(),
+            attached: service.attached.clone(),
+            proven: Proven::default(),
             stop: service.stop.clone(),
             next: Next {
                 latest: now,
@@ -112,7 +123,7 @@ impl Attached {
                             enrolled.check(&report.edge, Some(&report.region))?;
                         }
                         self.heard.hear(report.number, Instant::now());
-                        self.edges.report(wire::report(report)?);
+                        self.edges.report(self.proven.report(report)?);
                     }
                     None => return Ok(None),
                 },
@@ -126,7 +137,7 @@ impl Attached {
         let now = Instant::now();
         self.next = Next {
             latest: now + EVERY,
-            earliest: now + COALESCE,
+            earliest: now + pace(Arc::strong_count(&self.attached)),
         };
         // In this order: the head may be newer than what is said of it, never older.
         let heard = self.heard.by(self.projection.complete_as_of());
@@ -137,6 +148,12 @@ impl Attached {
             heard,
         }
     }
+}
+
+/// How long a change may wait to be told of, with so many edges attached.
+fn pace(attached: usize) -> Duration {
+    let all = FOR_EACH.saturating_mul(u32::try_from(attached).unwrap_or(u32::MAX));
+    all.clamp(COALESCE, EVERY)
 }
 
 /// Ends when the head has moved, and no earlier than `earliest`. Where no more news can come it never ends.

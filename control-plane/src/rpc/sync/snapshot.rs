@@ -18,11 +18,8 @@ use tonic::Status;
 use turnpike_access::{codec, log::Position, snapshot::Snapshot};
 use turnpike_proto::sync::v1::SnapshotChunk;
 
-use crate::{
-    projection::Projection,
-    rpc::wire::{head_now, unavailable},
-    store::EventStore,
-};
+use super::end::LogEnd;
+use crate::{projection::Projection, rpc::wire::head_now};
 
 /// A chunk is full once it has so many bytes; the last line may go beyond it.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -71,7 +68,7 @@ impl Snapshots {
     /// do better.
     pub(super) async fn newest(
         &self,
-        store: &dyn EventStore,
+        end: &LogEnd,
         projection: &Projection,
     ) -> Result<impl Stream<Item = Result<SnapshotChunk, Status>> + use<>, Status> {
         let permit = timeout(IN_LINE, self.sending.clone().acquire_owned()).await;
@@ -80,7 +77,7 @@ impl Snapshots {
                 "too many edges are being sent the state; ask again",
             ));
         };
-        let head = store.head().await.map_err(unavailable)?.position;
+        let head = end.now().await?.position;
         let mut heads = projection.heads();
         let there = heads.wait_for(|known| known.position >= head);
         if !matches!(timeout(PATIENCE, there).await, Ok(Ok(_))) {
@@ -153,7 +150,7 @@ mod tests {
         let folder = tempdir().unwrap();
         let core = Core::in_folder(folder.path()).await;
         core.bootstrap().await;
-        let snapshots = Snapshots::default();
+        let (snapshots, end) = (Snapshots::default(), LogEnd::of(core.store.clone()));
         let head = core.snapshot().position();
         let asked = || snapshots.no_older_than(head, &core.projection);
         let shared = join_all([asked(), asked(), asked()]).await;
@@ -170,7 +167,7 @@ mod tests {
         core.ask_as_root("platform", vec![create_team("ops")])
             .await
             .unwrap();
-        let newer = snapshots.newest(&*core.store, &core.projection).await.unwrap();
+        let newer = snapshots.newest(&end, &core.projection).await.unwrap();
         let first_chunk = newer.boxed().next().await.unwrap().unwrap();
         assert!(first_chunk.head.unwrap().position > head.get());
         drop(shared);
@@ -185,13 +182,13 @@ mod tests {
         let folder = tempdir().unwrap();
         let core = Core::in_folder(folder.path()).await;
         core.bootstrap().await;
-        let snapshots = Snapshots::default();
+        let (snapshots, end) = (Snapshots::default(), LogEnd::of(core.store.clone()));
         let sent = snapshots.sending.clone().acquire_many_owned(64).await.unwrap();
         tokio::time::pause();
-        let refused = snapshots.newest(&*core.store, &core.projection).await;
+        let refused = snapshots.newest(&end, &core.projection).await;
         tokio::time::resume();
         assert_eq!(refused.err().unwrap().code(), tonic::Code::Unavailable);
         drop(sent);
-        assert!(snapshots.newest(&*core.store, &core.projection).await.is_ok());
+        assert!(snapshots.newest(&end, &core.projection).await.is_ok());
     }
 }

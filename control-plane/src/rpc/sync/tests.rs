@@ -19,7 +19,7 @@ use turnpike_proto::sync::{
 };
 use turnpike_runtime::{keyring::Keyring, secret::Secret};
 
-use super::{Snapshots, SyncService};
+use super::SyncService;
 use crate::{
     edges::{EdgeState, Edges},
     fixture::{Core, create_team, create_user},
@@ -51,14 +51,9 @@ impl Served {
         let keyring = Arc::new(Keyring::parse(&Keyring::generate()).unwrap());
         let edges = Edges::new(core.store.clone(), core.projection.clone());
         let stop = CancellationToken::new();
-        let service = SyncService {
-            store: core.store.clone(),
-            projection: core.projection.clone(),
-            edges: edges.clone(),
-            snapshots: Snapshots::default(),
-            signing: Signing::load(&*core.store, &keyring).await.unwrap(),
-            stop: stop.clone(),
-        };
+        let signing = Signing::load(&*core.store, &keyring).await.unwrap();
+        let known = (core.projection.clone(), edges.clone(), signing);
+        let service = SyncService::new(core.store.clone(), known, stop.clone());
         let service = SyncServer::with_interceptor(service, EdgeToken::of(keyring.clone()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

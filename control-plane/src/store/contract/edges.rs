@@ -28,8 +28,8 @@ async fn a_later_report_replaces_an_earlier_one_and_never_the_other_way() {
     on_each_engine(async |database| {
         let store = database.stores().await.events;
         assert_eq!(store.edges().await.unwrap(), []);
-        store.report_edge(&report("edge-b", 10)).await.unwrap();
-        store.report_edge(&report("edge-a", 10)).await.unwrap();
+        let both = [report("edge-b", 10), report("edge-a", 10)];
+        store.report_edges(&both).await.unwrap();
         let later = EdgeReport {
             region: "us".to_owned(),
             version: "0.2.0".to_owned(),
@@ -42,12 +42,15 @@ async fn a_later_report_replaces_an_earlier_one_and_never_the_other_way() {
             certain: None,
             ..report("edge-b", 20)
         };
-        store.report_edge(&later).await.unwrap();
-        store.report_edge(&report("edge-b", 15)).await.unwrap();
+        store
+            .report_edges(&[report("edge-a", 5), later.clone()])
+            .await
+            .unwrap();
+        store.report_edges(&[report("edge-b", 15)]).await.unwrap();
         let seen = database.stores().await.events.edges().await.unwrap();
         assert_eq!(seen, [report("edge-a", 10), later]);
         // It came back and goes on.
-        store.report_edge(&report("edge-b", 30)).await.unwrap();
+        store.report_edges(&[report("edge-b", 30)]).await.unwrap();
         assert_eq!(store.edges().await.unwrap()[1], report("edge-b", 30));
     })
     .await;
@@ -58,11 +61,11 @@ async fn a_forgotten_edge_is_gone_until_it_reports_again() {
     on_each_engine(async |database| {
         let store = database.stores().await.events;
         assert!(!store.forget_edge("edge-a").await.unwrap());
-        store.report_edge(&report("edge-a", 10)).await.unwrap();
+        store.report_edges(&[report("edge-a", 10)]).await.unwrap();
         assert!(store.forget_edge("edge-a").await.unwrap());
         assert!(!store.forget_edge("edge-a").await.unwrap());
         assert_eq!(store.edges().await.unwrap(), []);
-        store.report_edge(&report("edge-a", 5)).await.unwrap();
+        store.report_edges(&[report("edge-a", 5)]).await.unwrap();
         assert_eq!(store.edges().await.unwrap(), [report("edge-a", 5)]);
     })
     .await;

@@ -106,6 +106,7 @@ fn outcome(error: sqlx::Error) -> AppendError {
     }
 }
 
-fn column<'a, T>(events: &'a [Recorded], value: impl Fn(&'a Recorded) -> T) -> Vec<T> {
-    events.iter().map(value).collect()
+/// One column of what is to become rows.
+pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
 }
