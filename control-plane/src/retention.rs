@@ -1,8 +1,10 @@
 //! Retention: what a tenant keeps no longer is taken out of the audit, day by day, so that the rest is proven as before.
 //!
 //! How old a record is says the edge's signature over its batch. What stands for records is signed here before they are deleted,
-//! in the same transaction. What is not as its edge signed it is not deleted, for that would hide it. Each control plane does
-//! all of it; what another one did already is done.
+//! in the same transaction. What is not as its edge signed it is not deleted, for that would hide it. Where the store keeps each
+//! week by itself, those to come are made ahead, and those that nothing is left of are dropped: a record is deleted on its own
+//! first, because every one is read and hashed for what is signed of it anyway. Each control plane does all of it; what another
+//! one did already is done.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -83,6 +85,20 @@ impl Retention {
 impl Retiring {
     /// Takes out what is over at a moment, by how many days each tenant's records are kept, and answers how many records that were.
     pub(crate) async fn pass(&self, kept: &BTreeMap<Name, u32>, now: Timestamp) -> Result<u64, StoreError> {
+        let added = self.audit.add_weeks().await?;
+        let deleted = self.take_out(kept, now).await?;
+        let dropped = self.audit.drop_weeks().await?;
+        if added + dropped > 0 {
+            tracing::info!(
+                added,
+                dropped,
+                "made room in the audit for weeks to come, and dropped weeks that were empty"
+            );
+        }
+        Ok(deleted)
+    }
+
+    async fn take_out(&self, kept: &BTreeMap<Name, u32>, now: Timestamp) -> Result<u64, StoreError> {
         let (mut cutoffs, mut windows) = (Cutoffs::new(), BTreeSet::new());
         for (tenant, days) in kept {
             let cutoff = now.as_micros() - i64::from(*days) * DAY;

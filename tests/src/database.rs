@@ -107,6 +107,15 @@ impl Database {
             .expect("done");
     }
 
+    /// Runs a statement of the owner with a number bound to `$1`.
+    pub async fn execute_with(&self, statement: &'static str, number: i64) {
+        let mut connection = PgConnection::connect(&self.url)
+            .await
+            .expect("the test's database");
+        let statement = sqlx::query(statement).bind(number);
+        statement.execute(&mut connection).await.expect("done");
+    }
+
     /// A number that a query yields.
     pub async fn number(&self, query: &'static str) -> i64 {
         let mut connection = PgConnection::connect(&self.url)

@@ -31,3 +31,4 @@ mod sinks;
 mod snapshots;
 mod usage;
 mod watching;
+mod weeks;

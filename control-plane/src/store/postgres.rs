@@ -23,6 +23,7 @@ mod audit;
 mod authority;
 mod edges;
 mod held;
+mod insert;
 mod keys;
 mod lease;
 mod log;

@@ -16,7 +16,7 @@ const APPLIED: &str = "turnpike.schema_migrations";
 /// Names the advisory lock under which rights are given. Any constant does.
 const GRANTING: i64 = 0x7475_726e_7069_6b67;
 
-/// What the application's role may do. Nothing here lets it change or remove an event or an audit record; `UPDATE` on
+/// What the application's role may do with tables, and a sequence. Nothing here lets it change or remove an event or an audit record; `UPDATE` on
 /// `head` is what locking its row takes, and a trigger holds it to the last event.
 const RIGHTS: &[(&str, &str)] = &[
     ("schema_migrations", "SELECT"),
@@ -32,6 +32,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("leases", "SELECT, INSERT, UPDATE"),
     ("receipts", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit", "SELECT, INSERT"),
+    ("audit_id", "USAGE"),
     ("audit_watermarks", "SELECT, INSERT, UPDATE"),
     ("audit_checkpoints", "SELECT, INSERT"),
     ("audit_originals", "SELECT, INSERT"),
@@ -47,25 +48,36 @@ const RIGHTS: &[(&str, &str)] = &[
     ("deliveries", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
-/// What it may do by way of functions, which delete what a kept statement says and nothing else.
-const FUNCTIONS: &[&str] = &["retire_audit(text, bigint, bigint, bigint)"];
+/// What it may do by way of functions, which delete what a kept statement says and nothing else, make weeks of the audit
+/// ahead, and drop those that are past and empty.
+const FUNCTIONS: &[&str] = &[
+    "retire_audit(text, bigint, bigint, bigint)",
+    "add_audit_weeks()",
+    "drop_audit_weeks()",
+];
 
 /// Brings a Postgres schema up to date, by its owner, and gives the application's role its rights and no others.
 pub(super) async fn migrate_postgres(
     owner: &mut PgConnection,
     app_role: Option<&str>,
 ) -> Result<(), StoreError> {
-    let mut migrator = Migrator::with_migrations(POSTGRES.iter().cloned().collect());
+    run_postgres(&mut *owner, newest(&POSTGRES)).await?;
+    match app_role {
+        Some(role) => grant(owner, role).await,
+        None => Ok(()),
+    }
+}
+
+/// The migrations up to one.
+pub(super) async fn run_postgres(owner: &mut PgConnection, last: i64) -> Result<(), StoreError> {
+    let migrations = POSTGRES.iter().filter(|migration| migration.version <= last);
+    let mut migrator = Migrator::with_migrations(migrations.cloned().collect());
     migrator.create_schema("turnpike");
     migrator.dangerous_set_table_name(APPLIED);
     migrator
         .run(&mut *owner)
         .await
-        .map_err(|error| explain(error, newest(&POSTGRES)))?;
-    match app_role {
-        Some(role) => grant(owner, role).await,
-        None => Ok(()),
-    }
+        .map_err(|error| explain(error, newest(&POSTGRES)))
 }
 
 /// Brings an SQLite schema up to date, all of it or nothing. The library has no lock for SQLite, so that the write lock,
@@ -163,6 +175,8 @@ async fn grant(owner: &mut PgConnection, role: &str) -> Result<(), StoreError> {
         .await?;
     let mut statements = vec![
         format!(r#"REVOKE ALL ON ALL TABLES IN SCHEMA turnpike FROM "{role}""#),
+        format!(r#"REVOKE ALL ON ALL SEQUENCES IN SCHEMA turnpike FROM "{role}""#),
+        format!(r#"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA turnpike FROM "{role}""#),
         format!(r#"REVOKE ALL ON SCHEMA turnpike FROM "{role}""#),
         format!(r#"GRANT USAGE ON SCHEMA turnpike TO "{role}""#),
     ];

@@ -1,5 +1,5 @@
-//! What the audit takes: of a request at the edge, of a restart with a large spool, of the control plane that stores it, and of
-//! whoever verifies it.
+//! What the audit takes: of a request at the edge, of a restart with a large spool, of the control plane that stores it, of
+//! whoever verifies it, and of whoever asks what was used.
 //!
 //! `bench_audit EVENTS SPOOL_MEGABYTES REPORT`, started by `tests/bench/audit` with a Postgres of its own. Writes a report;
 //! whatever it says of times is of this machine at this moment.
@@ -236,6 +236,53 @@ async fn verified(production: &Production, folder: &Path, events: u64, report: &
     );
 }
 
+/// Usage of thirty days as a hundred million requests leave it: 2,000 callers and models of which 1,000 are seen in an hour and 200
+/// in a minute, rows of all lengths where they come to lie as time goes on. Each minute has 2,400 requests, by whatever length.
+const USED: &str = "INSERT INTO turnpike.usage
+    SELECT 'platform', grain, start, 'team-' || who % 20, 'virtual-account:app-' || who % 400, 'cred' || who % 400,
+        'openai/model-' || who / 400, 'openai', 'production', '{}', each, 0, each * 800, each * 250, 0, 0, each * 4000, 0, 0, 0, 0, 0
+    FROM generate_series($1::bigint, $1 + 86399999999, 60000000) AS minute,
+        LATERAL (VALUES (60000000::bigint, 200, 12), (3600000000, 1000, 144), (86400000000, 2000, 1728)) AS lengths (grain, of_it, each),
+        LATERAL (SELECT minute + 60000000 - grain AS start, (minute / grain * 7) AS shift) AS beginnings,
+        generate_series(0, of_it - 1) AS nth, LATERAL (SELECT (nth * (2000 / of_it) + shift) % 2000 AS who) AS whoever
+    WHERE (minute + 60000000) % grain = 0";
+const DAY: i64 = 86_400_000_000;
+
+async fn reported(production: &Production, report: &mut String) {
+    let now = clock::now().as_micros();
+    let today = now - now % DAY;
+    for day in (-31..=0).map(|day| today + day * DAY) {
+        production.database.execute_with(USED, day).await;
+    }
+    production.database.execute("ANALYZE turnpike.usage").await;
+    let mut taken = Vec::new();
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let words = ["--output", "json", "usage", "report", "--by", "team,model"];
+        let answer = production.operator.run(&words).await;
+        let time = begun.elapsed();
+        assert_eq!(answer.status, 0, "{answer:?}");
+        let answer: serde_json::Value = serde_json::from_str(&answer.printed).expect("a report");
+        assert_eq!(answer["rows"].as_array().map(Vec::len), Some(100), "{answer}");
+        let requests = answer["total"]["requests"].as_u64().expect("requests");
+        assert!((103_000_000..=104_000_000).contains(&requests), "{requests}");
+        taken.push(time.as_secs_f64());
+    }
+    let first = taken[0];
+    taken.sort_by(f64::total_cmp);
+    tell(
+        report,
+        &format!(
+            "| `usage report --by team,model` over 30 days, 104 million requests in {} rows of usage (the first time {first:.2} s) | {:.2} s | 1 s |",
+            production
+                .database
+                .number("SELECT count(*) FROM turnpike.usage")
+                .await,
+            taken[2]
+        ),
+    );
+}
+
 #[tokio::main]
 async fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -251,5 +298,6 @@ async fn main() {
     fs::remove_dir_all(folder("restarted")).expect("removed");
     stored(&production, &folder("stored"), events, &mut report).await;
     verified(&production, &folder("stored"), events, &mut report).await;
+    reported(&production, &mut report).await;
     fs::write(&words[2], report).expect("a report");
 }

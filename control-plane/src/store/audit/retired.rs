@@ -36,6 +36,12 @@ pub trait AuditRetention: Send + Sync + 'static {
 
     /// Notes that what edges signed before a moment is gone, of a tenant.
     async fn keep_retired_through(&self, tenant: &Name, through: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes room for the weeks to come where each has its own, ahead of time, and answers how many were made.
+    async fn add_weeks(&self) -> Result<u64, StoreError>;
+
+    /// Drops the room of weeks that are over and of which nothing is kept any longer, and answers how many those were.
+    async fn drop_weeks(&self) -> Result<u64, StoreError>;
 }
 
 /// The columns of the two parts of [`StandIn`].

@@ -11,6 +11,7 @@ use turnpike_access::{
 use super::{
     database::on_each_engine,
     records::{full, record},
+    retention::counted,
 };
 use crate::store::{AuditFilter, AuditStore, Page, StoreError, StoredRecord};
 
@@ -102,6 +103,23 @@ async fn batches_sent_again_or_overlapping_are_kept_once_and_as_first_sent() {
         assert_eq!(sequences, [8, 7, 6, 5, 4, 3, 2, 1]);
         let allowed = kept.iter().filter(|kept| kept.record.outcome == Outcome::Allowed);
         assert_eq!(allowed.count(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_record_beyond_a_gap_that_is_sent_again_with_another_time_is_kept_once_and_counted_once() {
+    on_each_engine(async |database| {
+        let store = database.stores().await.audit;
+        assert_eq!(store.insert("edge-1", 1, 3, &batch(3..=4)).await.unwrap(), 0);
+        let first = all(&*store, "acme").await;
+        let late: Vec<_> = (1..=5).map(|number| record("acme", 1000 + number)).collect();
+        assert_eq!(store.insert("edge-1", 1, 1, &late).await.unwrap(), 5);
+        let mut kept = all(&*store, "acme").await;
+        assert_eq!(kept.len(), 5);
+        kept.retain(|kept| [3, 4].contains(&kept.id.sequence));
+        assert_eq!(kept, first, "as first sent");
+        assert_eq!(counted(&*store).await, 5);
     })
     .await;
 }

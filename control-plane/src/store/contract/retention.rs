@@ -54,7 +54,7 @@ async fn keep(store: &dyn AuditStore, epoch: u64, records: &[AuditRecord], batch
 }
 
 /// Verifies an epoch as it is stored. Signatures of edges are taken for good, those of the control plane are verified.
-async fn verified(store: &dyn AuditStore, epoch: u64, stored: u64) -> Verdict {
+pub(super) async fn verified(store: &dyn AuditStore, epoch: u64, stored: u64) -> Verdict {
     let mut walk = Walk::new(epoch);
     for gone in store.retired(EDGE, epoch).await.unwrap() {
         let signed = identity::signed(&gone.key, &gone.statement(), &gone.signature);
@@ -72,7 +72,7 @@ async fn verified(store: &dyn AuditStore, epoch: u64, stored: u64) -> Verdict {
     walk.end(stored)
 }
 
-async fn retiring(stores: &Stores) -> Retiring {
+pub(super) async fn retiring(stores: &Stores) -> Retiring {
     let keyring = Keyring::parse(&Keyring::generate()).unwrap();
     Retiring {
         audit: stores.audit.clone(),
@@ -80,7 +80,7 @@ async fn retiring(stores: &Stores) -> Retiring {
     }
 }
 
-fn kept(days: &[(&str, u32)]) -> BTreeMap<Name, u32> {
+pub(super) fn kept(days: &[(&str, u32)]) -> BTreeMap<Name, u32> {
     days.iter()
         .map(|(name, days)| (name.parse().unwrap(), *days))
         .collect()
@@ -100,7 +100,7 @@ async fn rows(store: &dyn AuditStore, tenant: &str) -> usize {
 }
 
 /// Thirty records of two tenants by turns in one epoch, thirty of one in another; of each ten are of today, and some were sent twice.
-async fn furnished(store: &dyn AuditStore, now: i64) {
+pub(super) async fn furnished(store: &dyn AuditStore, now: i64) {
     let old = now - 40 * DAY;
     let at = |sequence: i64| {
         if sequence <= 20 {
@@ -260,7 +260,7 @@ async fn what_is_not_as_its_edge_signed_it_is_not_taken_out_of_sight() {
     .await;
 }
 
-async fn counted(store: &dyn AuditStore) -> i64 {
+pub(super) async fn counted(store: &dyn AuditStore) -> i64 {
     let ever = UsageQuery {
         everybody: false,
         principal: None,

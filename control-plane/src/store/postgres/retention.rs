@@ -7,7 +7,7 @@ use turnpike_access::{
     id::{Name, Timestamp},
 };
 
-use super::Postgres;
+use super::{Postgres, within};
 use crate::store::{
     StoreError,
     audit::{
@@ -101,5 +101,15 @@ impl AuditRetention for Postgres {
             .bind(through.as_micros());
         query.execute(&self.pool).await?;
         Ok(())
+    }
+
+    async fn add_weeks(&self) -> Result<u64, StoreError> {
+        let added = sqlx::query_scalar::<_, i64>("SELECT turnpike.add_audit_weeks()");
+        Ok(within(added.fetch_one(&self.pool)).await?.cast_unsigned())
+    }
+
+    async fn drop_weeks(&self) -> Result<u64, StoreError> {
+        let dropped = sqlx::query_scalar::<_, i64>("SELECT turnpike.drop_audit_weeks()");
+        Ok(within(dropped.fetch_one(&self.pool)).await?.cast_unsigned())
     }
 }
