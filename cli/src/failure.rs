@@ -1,6 +1,7 @@
 //! What goes wrong, as one sentence that says what to do about it.
 
 use tonic::{Code, Status};
+use turnpike_access::decide::Reason;
 
 /// A command that could not be done. Its text is for people, and is printed on standard error.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +55,11 @@ fn sentence(status: &Status) -> String {
         Code::Unauthenticated => format!(
             "the control plane does not accept this caller: {message}; set TURNPIKE_TOKEN (or --token) to a personal access token that works, or run `turnpike login`"
         ),
-        Code::PermissionDenied => {
-            format!(
-                "refused: {message}; `turnpike whoami` shows who is asking, and somebody with the role admin can grant it"
-            )
-        }
+        // What is denied, or nobody's to ask for, or more than the caller has, no grant helps with.
+        Code::PermissionDenied if message.ends_with(Reason::NoGrant.sentence()) => format!(
+            "refused: {message}; `turnpike whoami` shows who is asking, and somebody with the role admin can grant it"
+        ),
+        Code::PermissionDenied => format!("refused: {message}; `turnpike whoami` shows who is asking"),
         Code::NotFound => {
             format!("{message}; check the name, and the tenant that TURNPIKE_TENANT or the key means")
         }
@@ -113,6 +114,23 @@ mod tests {
     fn a_refusal_repeats_the_action_that_the_server_named() {
         let text = Failure::from(Status::permission_denied("grants.write on tenant dev")).to_string();
         assert!(text.starts_with("refused: grants.write on tenant dev"), "{text}");
+    }
+
+    #[test]
+    fn only_who_lacks_a_grant_is_told_that_somebody_can_make_one() {
+        let helps = |message: &str| {
+            let text = Failure::from(Status::permission_denied(message)).to_string();
+            text.contains("can grant it")
+        };
+        assert!(helps(
+            "grants.write on grant x is not allowed: no grant allows it"
+        ));
+        assert!(!helps(
+            "grants.write on grant x is not allowed: a grant denies it"
+        ));
+        assert!(!helps(
+            "nobody decides about a request of their own, with whichever key; ask somebody else"
+        ));
     }
 
     #[test]

@@ -74,6 +74,17 @@ pub enum ExecuteError {
         /// What the decision says.
         reason: decide::Reason,
     },
+    /// The caller administers the teams that it is about, and would lend what it has not got itself. Nothing changed.
+    #[error(
+        "{action} on {resource} would give more than the caller has: whoever administers single teams lends what they have \
+         themselves, all of it, and no more; `turnpike access what` shows what that is"
+    )]
+    Lends {
+        /// `grants.write` …
+        action: String,
+        /// `grant 4hXk…`: type and name.
+        resource: String,
+    },
     /// Whatever is granted to the caller, this is not its own to ask for. Nothing changed.
     #[error("{}", _0.sentence())]
     NotTheirs(NotTheirs),

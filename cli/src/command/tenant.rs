@@ -88,6 +88,9 @@ pub(super) struct Update {
     /// For how long access may be asked for with `turnpike access request`; `none` for the usual day
     #[arg(long, value_name = "DURATION")]
     max_access: Option<Rule<Seconds>>,
+    /// Whether a grant that is made or changed must have a reason and an owner
+    #[arg(long, value_name = "true|false")]
+    justified_grants: Option<bool>,
     #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
@@ -109,6 +112,7 @@ struct TenantView {
     staleness: Option<StalenessView>,
     end_streams: bool,
     max_access: Option<String>,
+    justified_grants: bool,
     audit: AuditView,
     credential_policy: Option<PolicyView>,
 }
@@ -130,6 +134,7 @@ impl From<wire::Tenant> for TenantView {
             staleness,
             end_streams,
             max_access_seconds,
+            justified_grants,
             audit,
             // `turnpike alert rule list` shows them with what is usual.
             alert_rules: _,
@@ -144,6 +149,7 @@ impl From<wire::Tenant> for TenantView {
             staleness: staleness.map(StalenessView::from),
             end_streams,
             max_access: max_access_seconds.map(moment::written),
+            justified_grants,
             audit: AuditView::from(audit.unwrap_or_default()),
             credential_policy: credential_policy.map(PolicyView::from),
         }
@@ -239,6 +245,7 @@ impl Update {
             no_tags,
             end_streams,
             max_access,
+            justified_grants,
             wait,
             audit,
             staleness,
@@ -269,6 +276,7 @@ impl Update {
             staleness,
             audit,
             end_streams,
+            justified_grants,
             alert_rules: BTreeMap::new(),
             replace_alert_rules: false,
         })

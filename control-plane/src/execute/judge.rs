@@ -5,7 +5,7 @@ use turnpike_access::{
     command::{Command, Permission},
     credential::HandOver,
     decide::{self, Reason, decide},
-    delegate,
+    delegate::{self, Delegated},
     id::{Id, Name, Timestamp},
     ledger::Refusal,
     pattern::Resource,
@@ -94,20 +94,31 @@ fn judge_lending(
 ) -> Result<(), ExecuteError> {
     let circumstances = caller.circumstances(now, None);
     let own = caller.tenant.name() == tenant;
-    let lent = || own && delegate::commanded(snapshot, caller, command, permission.action, circumstances);
+    let lent = || match own {
+        true => delegate::commanded(snapshot, caller, command, permission.action, circumstances),
+        false => Delegated::Elsewhere,
+    };
     let limited = || own && delegate::is_limited(snapshot, caller, command, permission.action, circumstances);
-    match judge_itself(snapshot, caller, tenant, &permission, now) {
-        Ok(()) if limited() && !lent() => Err(forbidden(
+    let judged = judge_itself(snapshot, caller, tenant, &permission, now);
+    let by_teams = match &judged {
+        Ok(()) => limited(),
+        Err(ExecuteError::Forbidden { reason, .. }) => *reason == Reason::NoGrant,
+        Err(_) => false,
+    };
+    match by_teams.then(lent) {
+        None => judged,
+        Some(Delegated::Elsewhere) if judged.is_err() => judged,
+        Some(Delegated::Follows) => Ok(()),
+        Some(Delegated::Exceeds) => Err(ExecuteError::Lends {
+            action: permission.action.to_owned(),
+            resource: format!("{} {}", permission.kind, permission.name),
+        }),
+        Some(Delegated::Elsewhere) => Err(forbidden(
             permission.action,
             permission.kind,
             &permission.name,
             Reason::NoGrant,
         )),
-        Err(ExecuteError::Forbidden {
-            reason: Reason::NoGrant,
-            ..
-        }) if lent() => Ok(()),
-        judged => judged,
     }
 }
 

@@ -93,7 +93,9 @@ fn execute_code(error: &ExecuteError) -> Code {
             Refusal::Changed => Code::Aborted,
         },
         ExecuteError::Unauthenticated => Code::Unauthenticated,
-        ExecuteError::Forbidden { .. } | ExecuteError::NotTheirs(_) => Code::PermissionDenied,
+        ExecuteError::Forbidden { .. } | ExecuteError::Lends { .. } | ExecuteError::NotTheirs(_) => {
+            Code::PermissionDenied
+        }
         ExecuteError::Unavailable(_) => Code::Unavailable,
         ExecuteError::OutcomeUnknown(_) => Code::Unknown,
         ExecuteError::AlreadyDone(_) => Code::AlreadyExists,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use turnpike_access::{
     grant::{Conditions, Effect, Grant, Subject},
-    id::{Id, Name},
+    id::{Id, Name, Principal},
     pattern::Selector,
     snapshot::HeldGrant,
 };
@@ -30,8 +30,8 @@ pub struct NewGrant {
 }
 
 impl NewGrant {
-    /// The grant under an id.
-    pub fn with_id(self, id: Id) -> Grant {
+    /// The grant under an id. Unless it says who answers for it, whoever makes it does.
+    pub fn with_id(self, id: Id, maker: Option<&Principal>) -> Grant {
         Grant {
             id,
             subject: self.subject,
@@ -40,7 +40,7 @@ impl NewGrant {
             selector: self.selector,
             conditions: self.conditions,
             reason: self.reason,
-            owner: self.owner,
+            owner: self.owner.or_else(|| maker.cloned().map(Subject::Principal)),
         }
     }
 }

@@ -50,6 +50,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
             staleness: behind,
             end_streams,
             max_access_seconds,
+            justified_grants,
             alert_rules,
             audit: of_audit,
         } = required("tenant", tenant)?;
@@ -64,6 +65,7 @@ impl TryFrom<v1::CreateTenantRequest> for NewTenant {
                 staleness: staleness(behind)?.unwrap_or_default(),
                 end_streams,
                 max_access_seconds: max_access_seconds.filter(|most| *most > 0),
+                justified_grants,
                 alerts: rules(alert_rules)?,
                 audit: audit(of_audit)?.unwrap_or_default(),
             },
@@ -157,6 +159,7 @@ pub struct TenantChange {
     end_streams: Option<bool>,
     /// 0 is what there is where nothing was ever said.
     max_access_seconds: Option<u32>,
+    justified_grants: Option<bool>,
     alerts: Option<AlertRules>,
     audit: Option<AuditSettings>,
 }
@@ -177,6 +180,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             staleness: behind,
             end_streams,
             max_access_seconds,
+            justified_grants,
             alert_rules,
             replace_alert_rules,
             audit: of_audit,
@@ -198,6 +202,7 @@ impl TryFrom<v1::UpdateTenantRequest> for TenantChange {
             staleness: staleness(behind)?,
             end_streams,
             max_access_seconds,
+            justified_grants,
             alerts: replace_alert_rules.then(|| rules(alert_rules)).transpose()?,
             audit: audit(of_audit)?,
         })
@@ -216,6 +221,7 @@ impl TenantChange {
             staleness,
             end_streams,
             max_access_seconds,
+            justified_grants,
             alerts,
             audit,
         } = from.clone();
@@ -230,6 +236,7 @@ impl TenantChange {
             max_access_seconds: self
                 .max_access_seconds
                 .map_or(max_access_seconds, |most| Some(most).filter(|most| *most > 0)),
+            justified_grants: self.justified_grants.unwrap_or(justified_grants),
             alerts: self.alerts.clone().unwrap_or(alerts),
             audit: self.audit.clone().unwrap_or(audit),
         }
@@ -247,6 +254,7 @@ impl From<&Tenant> for v1::Tenant {
             staleness,
             end_streams,
             max_access_seconds,
+            justified_grants,
             alerts,
             audit,
         } = tenant.settings();
@@ -269,6 +277,7 @@ impl From<&Tenant> for v1::Tenant {
                 }),
             end_streams: *end_streams,
             max_access_seconds: *max_access_seconds,
+            justified_grants: *justified_grants,
             audit: Some(audit)
                 .filter(|audit| **audit != AuditSettings::default())
                 .map(|AuditSettings { mode, keep_days }| v1::AuditSettings {

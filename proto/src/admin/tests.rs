@@ -51,7 +51,7 @@ fn a_grant_allows_unless_it_says_that_it_denies() {
             effect: word.to_owned(),
             ..Default::default()
         });
-        request.map(|new| new.with_id("abcDEF123456".parse().unwrap()).effect)
+        request.map(|new| new.with_id("abcDEF123456".parse().unwrap(), None).effect)
     };
     assert_eq!(effect(""), Ok(Effect::Allow));
     assert_eq!(effect("deny"), Ok(Effect::Deny));

@@ -1,7 +1,7 @@
-//! Whether the time of a refusal tells what is wrong with a key, by the method of dudect (Reparaz, Balasch, Verbauwhede:
+//! Whether the time of a refusal tells what is wrong with a key, or that another tenant has what was asked for, by the method of dudect (Reparaz, Balasch, Verbauwhede:
 //! "Dude, is my code constant time?").
 //!
-//! Keys of two kinds are presented in random order, each is timed by itself, and Welch's t-test says whether the two kinds
+//! Keys, or models' names, of two kinds are presented in random order, each is timed by itself, and Welch's t-test says whether the two kinds
 //! differ, of all timings and of those below some percentiles, since interrupts hide what is small. A |t| beyond 10 is
 //! called a difference; how much it is in nanoseconds says what it is worth. That the work is the same is a test
 //! (`an_unknown_a_wrong_and_a_revoked_key_cost_the_same_digests_and_comparisons`); this measures what is left.
@@ -15,15 +15,21 @@
     reason = "a benchmark that fails stops, and reports by printing"
 )]
 
-use std::{hint::black_box, time::Instant};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use turnpike_access::{
-    authenticate::authenticate,
+    authenticate::{Caller, authenticate},
+    choose::{ModelRequest, choose},
     credential::{Credential, CredentialStatus, KeyKind, PresentedKey, write_key},
     digest::Peppers,
     event::Event,
+    grant::AuthMethod,
     id::{Id, Timestamp},
     log::{Origin, Recorded},
+    model::{Catalogue, ModelProfile, ProviderKind, ProviderProfile},
     snapshot::Snapshot,
     tenant::{AccountProfile, TenantSettings},
 };
@@ -70,12 +76,34 @@ fn fold_in(snapshot: &mut Snapshot, tenant: &str, event: &Event) {
 fn snapshot(peppers: &Peppers) -> Snapshot {
     let mut snapshot = Snapshot::default();
     // The operators' tenant is in every installation.
-    for tenant in ["platform", "acme"] {
+    for tenant in ["platform", "acme", "umbrella"] {
         fold_in(
             &mut snapshot,
             tenant,
             &Event::TenantCreated(TenantSettings::default()),
         );
+    }
+    let name = "theirs".parse().unwrap();
+    let profile = ProviderProfile {
+        kind: ProviderKind::Openai,
+        base_url: "https://models.example/v1".into(),
+        sealed_secret: None,
+        api_version: None,
+        catalogue: Catalogue::Open,
+        tags: Default::default(),
+        identity: None,
+    };
+    fold_in(
+        &mut snapshot,
+        "umbrella",
+        &Event::ProviderCreated { name, profile },
+    );
+    for model in models("theirs") {
+        let created = Event::ModelCreated {
+            id: model.parse().unwrap(),
+            profile: ModelProfile::default(),
+        };
+        fold_in(&mut snapshot, "umbrella", &created);
     }
     let account = Event::AccountCreated {
         principal: OWNER.parse().unwrap(),
@@ -119,23 +147,55 @@ impl Random {
     }
 }
 
-/// The time of each refusal in nanoseconds, and which kind of key it was.
-fn measure(snapshot: &Snapshot, peppers: &Peppers, kinds: [&[String]; 2], count: usize) -> Vec<(bool, f64)> {
+/// The time of each refusal in nanoseconds, and of which kind it was; `refuse` tells how long it took.
+fn measure(kinds: [&[String]; 2], count: usize, refuse: impl Fn(&str) -> Duration) -> Vec<(bool, f64)> {
     let mut random = Random(1);
     let mut timings = Vec::with_capacity(count);
     for round in 0..count + count / 10 {
         let (second, place) = (random.next() & 1 == 1, random.next() % KEYS);
-        let key = PresentedKey::parse(&kinds[usize::from(second)][place]).unwrap();
-        let start = Instant::now();
-        let refused = black_box(authenticate(snapshot, black_box(&key), peppers, NOW)).is_err();
-        let took = start.elapsed();
-        assert!(refused);
+        let took = refuse(&kinds[usize::from(second)][place]);
         // The first are for the caches.
         if round >= count / 10 {
             timings.push((second, took.as_secs_f64() * 1e9));
         }
     }
     timings
+}
+
+/// A key that is not accepted.
+fn refuse_key(snapshot: &Snapshot, peppers: &Peppers, key: &str) -> Duration {
+    let key = PresentedKey::parse(key).unwrap();
+    let start = Instant::now();
+    let refused = black_box(authenticate(snapshot, black_box(&key), peppers, NOW)).is_err();
+    let took = start.elapsed();
+    assert!(refused);
+    took
+}
+
+/// A model that the caller's tenant has not got.
+fn refuse_model(snapshot: &Snapshot, model: &str) -> Duration {
+    let tenant = snapshot.tenant("acme").unwrap();
+    let held = tenant.account(&OWNER.parse().unwrap()).unwrap();
+    let caller = Caller::of(tenant, held, AuthMethod::ApiKey);
+    let request = ModelRequest {
+        action: "inference.chat",
+        requested: black_box(model),
+        provider: None,
+        circumstances: caller.circumstances(NOW, None),
+        accepts_fallback: true,
+    };
+    let start = Instant::now();
+    let refused = black_box(choose(snapshot, &caller, &request)).is_err();
+    let took = start.elapsed();
+    assert!(refused);
+    took
+}
+
+/// As many models of a provider as there are keys.
+fn models(provider: &str) -> Vec<String> {
+    (0..KEYS)
+        .map(|number| format!("{provider}/model-{number}"))
+        .collect()
 }
 
 /// The largest |t| over some percentiles, and there the means of both kinds.
@@ -182,14 +242,25 @@ fn main() {
         ("unknown, or wrong", [&unknown, &wrong]),
         ("unknown, or revoked with the right secret", [&unknown, &revoked]),
     ] {
-        let timings = measure(&snapshot, &peppers, kinds.map(Vec::as_slice), count);
-        let (t, [first, second]) = compare(&timings);
-        let verdict = if t > DIFFERENT {
-            "a difference"
-        } else {
-            "none seen"
-        };
-        let difference = second - first;
-        println!("| {name} | {first:.1}, {second:.1} | {difference:+.1} | {t:.1} | {verdict} |");
+        let refuse = |key: &str| refuse_key(&snapshot, &peppers, key);
+        report(name, &measure(kinds.map(Vec::as_slice), count, refuse));
     }
+    let (theirs, nobodys) = (models("theirs"), models("nobody"));
+    let kinds = [theirs.as_slice(), &nobodys];
+    let refuse = |model: &str| refuse_model(&snapshot, model);
+    report(
+        "a model of another tenant, or of nobody",
+        &measure(kinds, count, refuse),
+    );
+}
+
+fn report(name: &str, timings: &[(bool, f64)]) {
+    let (t, [first, second]) = compare(timings);
+    let verdict = if t > DIFFERENT {
+        "a difference"
+    } else {
+        "none seen"
+    };
+    let difference = second - first;
+    println!("| {name} | {first:.1}, {second:.1} | {difference:+.1} | {t:.1} | {verdict} |");
 }

@@ -247,3 +247,6 @@ fn judge<'s>(
     };
     decide(snapshot, caller, &judged)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,10 @@ use crate::{
     authenticate::Caller,
     command::{Command, Holders, Permission},
     contain,
-    decide::{Request, candidates, decide},
+    decide::{Request, candidates, decide, examine},
     grant::{Circumstances, Conditions, Effect, Grant, Subject},
     id::{Id, Name, Principal},
-    pattern::{Resource, ResourcePattern, Selector},
+    pattern::{Resource, ResourcePattern, Selector, SetOperator, SetTest, TagTest},
     role::Role,
     snapshot::{HeldAccount, HeldGrant, Snapshot, Tenant},
     tenant::AccountProfile,
@@ -30,19 +30,34 @@ pub fn permitted(
     administers(snapshot, caller, permission.action, &teams, circumstances)
 }
 
-/// Whether a command that the caller may not give at large follows from the teams that it administers, and lends
-/// nothing that it has not got.
+/// What the teams that somebody administers say of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delegated {
+    /// It follows from them, and lends nothing that the caller has not got.
+    Follows,
+    /// It is about them, and would lend more than the caller has.
+    Exceeds,
+    /// It is about something else.
+    Elsewhere,
+}
+
+/// Whether a command that the caller may not give at large follows from the teams that it administers.
 pub fn commanded(
     snapshot: &Snapshot,
     caller: &Caller<'_>,
     command: &Command,
     action: &str,
     circumstances: Circumstances<'_>,
-) -> bool {
+) -> Delegated {
     let tenant = caller.tenant;
     let teams = concerned(snapshot, tenant, command);
-    administers(snapshot, caller, action, &teams, circumstances)
-        && Lender { snapshot, caller }.may(command, &teams)
+    if !administers(snapshot, caller, action, &teams, circumstances) {
+        return Delegated::Elsewhere;
+    }
+    match (Lender { snapshot, caller }).may(command, &teams) {
+        true => Delegated::Follows,
+        false => Delegated::Exceeds,
+    }
 }
 
 /// Whether a command about a team that the caller may give for single teams, not at large, must be judged by
@@ -61,38 +76,67 @@ pub fn is_limited(
     joins_or_leaves && !granted(snapshot, caller, action, "team", "", circumstances)
 }
 
-/// Whether somebody who administers a team may give it one action on one thing: a type and a name.
-pub fn may_lend(
-    snapshot: &Snapshot,
-    caller: &Caller<'_>,
-    team: &Name,
-    (action, (kind, name)): (&str, (&str, &str)),
-    circumstances: Circumstances<'_>,
-) -> bool {
-    let (Ok(kind), Ok(name), Ok(action)) = (kind.parse(), name.parse(), action.parse()) else {
+/// Whether somebody who administers a team may give it an action on a thing: by its name, or as it was given to the lender.
+pub fn may_lend(snapshot: &Snapshot, caller: &Caller<'_>, team: &Name, request: &Request<'_>) -> bool {
+    let Request {
+        action,
+        resource,
+        circumstances,
+    } = *request;
+    let (Ok(kind), Ok(name), Ok(verb)) = (resource.kind.parse(), resource.name.parse(), action.parse())
+    else {
         return false;
     };
     let role = Role {
         name: team.clone(),
-        actions: vec![action],
+        actions: vec![verb],
         description: None,
     };
-    let grant = Grant {
+    let grant = |selector, conditions| Grant {
         id: Id::from_random(0),
         subject: Subject::Team(team.clone()),
         role: role.name.clone(),
         effect: Effect::Allow,
-        selector: Selector {
-            resources: vec![ResourcePattern { kind, name }],
-            ..Selector::default()
-        },
-        conditions: Conditions::default(),
+        selector,
+        conditions,
         reason: None,
         owner: None,
     };
-    let teams = std::slice::from_ref(team);
-    administers(snapshot, caller, "grants.write", teams, circumstances)
-        && Lender { snapshot, caller }.has(&grant, &role)
+    let by_name = Selector {
+        resources: vec![ResourcePattern { kind, name }],
+        ..Selector::default()
+    };
+    let lender = Lender { snapshot, caller };
+    let gives =
+        |held: &&HeldGrant| held.grant.effect == Effect::Allow && examine(held, caller, request).is_ok();
+    let as_given = |held: &HeldGrant| {
+        let selector = as_of_the_holder(&held.grant.selector, caller);
+        lender.has(&grant(selector, held.grant.conditions.clone()), &role)
+    };
+    administers(
+        snapshot,
+        caller,
+        "grants.write",
+        std::slice::from_ref(team),
+        circumstances,
+    ) && (lender.has(&grant(by_name, Conditions::default()), &role)
+        || candidates(caller).filter(gives).any(as_given))
+}
+
+/// What asks for the holder's own tags, asking for their values: to whom it is lent may have others.
+fn as_of_the_holder(selector: &Selector, holder: &Caller<'_>) -> Selector {
+    let mut selector = selector.clone();
+    for key in std::mem::take(&mut selector.match_tags) {
+        let own = holder.tags().and_then(|tags| tags.get(&key));
+        selector.tags.push(TagTest {
+            test: SetTest {
+                operator: SetOperator::In,
+                values: own.cloned().into_iter().collect(),
+            },
+            key,
+        });
+    }
+    selector
 }
 
 fn administers(

@@ -10,13 +10,13 @@ use crate::{
     grant::{AuthMethod, Circumstances, Conditions, Effect, Subject},
     id::Timestamp,
     pattern::{Resource, SelectorMismatch, Tags},
-    snapshot::{Group, HeldAccount, HeldGrant, Tenant},
+    snapshot::{Group, HeldAccount, HeldGrant, HeldTeam, Tenant},
 };
 
 mod list;
 mod since;
 
-pub use list::{AccountAction, Row, what, who};
+pub use list::{AccountAction, Row, granted, what, who};
 pub use since::{Given, Givers};
 
 /// What is asked of many.
@@ -96,6 +96,16 @@ impl<'s> Effective<'s> {
         let caller = Caller::of(self.tenant, held, AuthMethod::ApiKey);
         let access = weigh(candidates(&caller), caller.tags(), asked)?;
         Some(self.but_for_groups(access, caller.tags(), None, asked))
+    }
+
+    /// Whether and how the members of a team may do something, whoever they are: what is granted to their account, or
+    /// denied to it, comes on top.
+    pub fn team(&self, held: &'s HeldTeam, asked: &Asked<'_>) -> Option<Access<'s>> {
+        if self.tenant.settings().suspended {
+            return None;
+        }
+        let access = weigh(held.grants.iter().map(AsRef::as_ref), None, asked)?;
+        Some(self.but_for_groups(access, None, None, asked))
     }
 
     /// Whether and how tokens that carry a group may do something, whoever they are of: what is granted to their

@@ -126,7 +126,8 @@ impl AccessRequest {
                 ..Conditions::default()
             },
             reason: Some(self.reason.clone()),
-            owner: None,
+            // Whoever wanted it answers for what it is used for.
+            owner: Some(Subject::Principal(self.principal.clone())),
         }
     }
 }

@@ -12,6 +12,8 @@ use std::{borrow::Borrow, fmt, hash::BuildHasher, marker::PhantomData, sync::Arc
 
 use foldhash::{SharedSeed, quality::SeedableRandomState};
 
+#[cfg(test)]
+pub(crate) mod counted;
 mod directory;
 mod numbered;
 mod prefetch;
@@ -98,6 +100,8 @@ impl<K, V, S: Slot<K, V>> Table<K, V, S> {
         K: Borrow<Q>,
         Q: Key + ?Sized,
     {
+        #[cfg(test)]
+        counted::lookup();
         if self.is_empty() {
             return None;
         }

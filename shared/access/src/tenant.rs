@@ -40,6 +40,9 @@ pub struct TenantSettings {
     /// For how long access may be asked for, in seconds; absent: [`crate::request::DEFAULT_MAX_SECONDS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_access_seconds: Option<u32>,
+    /// A grant that is made or changed must say what it is for, and who answers for it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub justified_grants: bool,
     /// Which alerts it is given.
     #[serde(default, skip_serializing_if = "AlertRules::is_default")]
     pub alerts: AlertRules,

@@ -7,7 +7,7 @@ use turnpike_access::{
     command::Command,
     contain,
     decide::{Request, decide},
-    delegate,
+    delegate::{self, Delegated},
     grant::{Effect, Grant},
     id::{Id, Name},
     pattern::{Resource, Tags},
@@ -126,7 +126,7 @@ fn may(history: &History, command: &Command) -> bool {
     let asking = caller(tenant, LEAD);
     let circumstances = Dice::new(&[30, 1]).circumstances();
     let action = command.permission().unwrap().action;
-    delegate::commanded(&history.snapshot, &asking, command, action, circumstances)
+    delegate::commanded(&history.snapshot, &asking, command, action, circumstances) == Delegated::Follows
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! What commands may lead to: events that fold, nothing when refused, and names that come back empty.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use turnpike_access::{
     command::Command,
@@ -157,6 +159,48 @@ fn a_grant_that_names_nobody_is_refused() {
             "{subject}: {refused:?}"
         );
     }
+}
+
+#[test]
+fn where_the_tenant_wants_to_know_a_grant_says_what_it_is_for_and_who_answers_for_it() {
+    let mut history = History::of(&[]);
+    let settings = TenantSettings {
+        justified_grants: true,
+        ..TenantSettings::default()
+    };
+    let wants = Command::UpdateTenant {
+        from: TenantSettings::default(),
+        to: settings,
+    };
+    let mut grant = Grant {
+        id: Id::from_random(1 << 41),
+        subject: "group:okta/engineers".parse().unwrap(),
+        role: "developer".parse().unwrap(),
+        effect: Effect::Allow,
+        selector: Default::default(),
+        conditions: Default::default(),
+        reason: None,
+        owner: None,
+    };
+    let team = Command::CreateTeam {
+        name: "payments".parse().unwrap(),
+        profile: TeamProfile::default(),
+    };
+    let _there_already = perform(&mut history, team);
+    perform(&mut history, wants).unwrap();
+    let asked = |history: &History, grant: &Grant| {
+        let command = Command::CreateGrant(grant.clone());
+        turnpike_access::ledger::handle(&history.snapshot, &acme(), history.now(), command)
+    };
+    for reason in [None, Some(Arc::from(" ")), Some(Arc::from("incident 42"))] {
+        grant.reason = reason;
+        let refused = asked(&history, &grant);
+        assert!(matches!(refused, Err(Refusal::Invalid(text)) if text.contains("--owner")));
+    }
+    grant.owner = Some("team:payments".parse().unwrap());
+    assert!(asked(&history, &grant).is_ok());
+    grant.reason = None;
+    assert!(asked(&history, &grant).is_err());
 }
 
 #[test]

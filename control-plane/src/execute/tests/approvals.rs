@@ -116,7 +116,7 @@ async fn who_leads_a_team_approves_for_it_what_it_has_itself_and_nothing_more() 
     with_a_team(&core).await;
     let refused = approve(&core, LEAD).await.unwrap_err();
     assert!(
-        matches!(&refused, ExecuteError::Forbidden { action, .. } if action == "grants.write"),
+        matches!(&refused, ExecuteError::Lends { action, .. } if action == "grants.write"),
         "it has no such thing to lend: {refused:?}"
     );
     let less = Command::CreateGrant(to("user:lead", "developer", on("model", "open/small")));

@@ -193,6 +193,13 @@ impl Call {
         self.identity.proof.caller(&self.snapshot, self.now)
     }
 
+    /// The caller's account, where the call is about its own tenant and that knows it.
+    pub(super) fn own_account(&self) -> Result<Option<&Principal>, Failure> {
+        let own = self.identity.own == self.identity.target;
+        let account = self.caller()?.account.filter(|_| own);
+        Ok(account.map(|held| &held.account.principal))
+    }
+
     /// How the log names the caller.
     pub(super) fn actor(&self) -> Result<Arc<str>, Failure> {
         Ok(judge::actor(&self.caller()?, &self.identity.target).into())

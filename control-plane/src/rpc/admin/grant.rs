@@ -14,9 +14,8 @@ impl v1::grant_service_server::GrantService for Administration {
         let (call, message) = self.admit(request).await?;
         let new: NewGrant = read(message)?;
         let (id, write) = (random::id(), new.write);
-        let written = call
-            .write(vec![Command::CreateGrant(new.with_id(id))], write)
-            .await?;
+        let grant = new.with_id(id, call.own_account()?);
+        let written = call.write(vec![Command::CreateGrant(grant)], write).await?;
         Ok(Response::new(v1::GrantResponse {
             grant: Some(find(written.tenant()?, id.as_str())?),
             receipt: written.receipt,

@@ -102,7 +102,8 @@ pub(crate) fn principal(number: usize) -> Principal {
     Principal::VirtualAccount(name("application", number))
 }
 
-fn model(number: usize) -> String {
+/// A model.
+pub(crate) fn model(number: usize) -> String {
     format!("provider-{}/model-{number}", number % PROVIDERS)
 }
 

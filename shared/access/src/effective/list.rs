@@ -1,11 +1,13 @@
 //! Lists of effective access: all who may do something, and all that somebody may do.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use crate::{
-    grant::Subject,
-    id::Timestamp,
+    grant::{Effect, Subject},
+    id::{Name, Timestamp},
     pattern::{Resource, ResourcePattern},
     resolve,
-    snapshot::{Group, HeldAccount, Snapshot, Tenant},
+    snapshot::{Group, HeldAccount, HeldGrant, Snapshot, Tenant},
 };
 
 use super::{Access, Asked, Effective};
@@ -111,6 +113,43 @@ pub fn who<'s, 'a>(
     (rows, None)
 }
 
+/// To whom it is granted to do something, in order: accounts, teams and groups as the grants name them. Looks at grants alone, and
+/// not at the accounts, of which there may be a million.
+pub fn granted(tenant: &Tenant, action: &str, resource: Resource<'_>, now: Timestamp) -> Vec<Subject> {
+    let effective = Effective::of(tenant);
+    let asked = Asked {
+        action,
+        resource,
+        now,
+    };
+    let gives = |held: &&Arc<HeldGrant>| held.grant.effect == Effect::Allow && held.role.covers(action);
+    let named: BTreeSet<&Subject> = tenant
+        .grants
+        .values()
+        .filter(gives)
+        .map(|held| &held.grant.subject)
+        .collect();
+    let has = |subject: &&&Subject| match subject {
+        Subject::Principal(principal) => {
+            let held = tenant.account(principal);
+            held.is_some_and(|held| effective.account(held, &asked).is_some())
+        }
+        Subject::Team(name) => {
+            let held = tenant.team(name.as_str());
+            held.is_some_and(|held| effective.team(held, &asked).is_some())
+        }
+        Subject::Group { issuer, value } => {
+            let group = group(tenant, issuer, value);
+            group.is_some_and(|group| effective.group(group, &asked).is_some())
+        }
+    };
+    named
+        .iter()
+        .filter(has)
+        .map(|subject| (*subject).clone())
+        .collect()
+}
+
 /// The fewest accounts that are put in order at once.
 const AT_ONCE: usize = 256;
 
@@ -179,13 +218,7 @@ pub fn what<'s, 'a>(
 ) -> Option<Vec<Row<'s, 'a>>> {
     let holder = match subject {
         Subject::Principal(principal) => Holder::Account(tenant.account(principal)?),
-        Subject::Group { issuer, value } => {
-            let group = tenant
-                .groups
-                .keys()
-                .find(|(one, other)| one == issuer && other == value);
-            Holder::Group(group?)
-        }
+        Subject::Group { issuer, value } => Holder::Group(group(tenant, issuer, value)?),
         Subject::Team(_) => return None,
     };
     let effective = Effective::of(tenant);
@@ -205,6 +238,11 @@ pub fn what<'s, 'a>(
         }
     }
     Some(rows)
+}
+
+fn group<'s>(tenant: &'s Tenant, issuer: &Name, value: &str) -> Option<&'s Group> {
+    let mut groups = tenant.groups.keys();
+    groups.find(|(one, other)| one == issuer && **other == *value)
 }
 
 /// Groups that something is granted to, in order.

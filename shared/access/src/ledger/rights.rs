@@ -68,6 +68,17 @@ fn check_grant(tenant: &Tenant, grant: &Grant) -> Result<(), Refusal> {
         Some(owner) => is_there(tenant, owner)?,
         None => {}
     }
+    let unsaid = grant
+        .reason
+        .as_ref()
+        .is_none_or(|reason| reason.trim().is_empty());
+    if tenant.settings().justified_grants && (unsaid || grant.owner.is_none()) {
+        return Err(Refusal::Invalid(
+            "the tenant wants to know of every grant what it is for and who answers for it: give a reason (--reason) and an \
+             owner (--owner)"
+                .to_owned(),
+        ));
+    }
     check_selector(&grant.selector)?;
     tenant
         .role(grant.role.as_str())

@@ -1,15 +1,19 @@
 //! Who could grant now what was missing: those who make grants at large, and those who administer a team of the principal
 //! and have it themselves.
 
+use std::sync::Arc;
+
 use turnpike_access::{
     authenticate::Caller,
     command::Permission,
+    decide::Request,
     delegate::may_lend,
-    effective::who,
+    effective::granted,
     grant::{AuthMethod, Circumstances, Subject},
-    id::{Name, Principal},
+    id::{Name, Principal, Timestamp},
     pattern::Resource,
     recall::{Again, Recalled, Verdict},
+    snapshot::Tenant,
 };
 use turnpike_proto::admin::v1;
 
@@ -31,9 +35,9 @@ impl Call {
         };
         let (caller, own) = (self.caller()?, &self.identity.own);
         let may = judge::judge_caller(&self.snapshot, &caller, own, &permission, self.now);
-        let granters = self.who_grants("grant", "*")?;
+        let granters = granted(self.tenant()?, GRANTS, Resource::named("grant", "*"), self.now);
         Ok(v1::ExplainDecisionResponse {
-            granters: granters.iter().map(ToString::to_string).collect(),
+            granters: granters.iter().take(GRANTERS).map(ToString::to_string).collect(),
             asker_may_grant: may.is_ok(),
             ..Default::default()
         })
@@ -47,63 +51,72 @@ impl Call {
         again: &Again<'_>,
     ) -> Result<(), Failure> {
         let (action, tenant) = (recalled.asked().0, self.tenant()?);
-        let thing = match &again.verdict {
-            Verdict::Model(choice) if !choice.decision.allowed() => Some(("model", choice.model.id.as_str())),
-            Verdict::Other(decision) if !decision.allowed() => recalled.resource(),
-            _ => None,
+        let resource = match &again.verdict {
+            Verdict::Model(choice) if !choice.decision.allowed() => choice.model.resource(),
+            Verdict::Other(decision) if !decision.allowed() => match recalled.resource() {
+                Some((kind, name)) => Resource::named(kind, name),
+                None => return Ok(()),
+            },
+            _ => return Ok(()),
         };
-        let (Some(thing), Some(held)) = (thing, tenant.account(recalled.principal())) else {
+        let Some(held) = tenant.account(recalled.principal()) else {
             return Ok(());
         };
-        let asker = self.caller()?.principal.to_string();
+        let asker = self.caller()?;
+        let request = Request {
+            action,
+            resource,
+            circumstances: by_key(self.now),
+        };
         for team in &held.account.teams {
-            for lender in self.who_grants("team", team.as_str())? {
+            response.asker_may_grant |= may_lend(&self.snapshot, &asker, team, &request);
+            let administrators = granted(tenant, GRANTS, Resource::named("team", team.as_str()), self.now);
+            for lender in administrators {
                 let named = lender.to_string();
                 let known = response.granters.contains(&named) || response.granters.len() >= GRANTERS;
-                if !known && self.lends(&lender, team, action, thing)? {
-                    response.asker_may_grant |= named == asker;
+                let lends = |caller: &Caller<'_>| may_lend(&self.snapshot, caller, team, &request);
+                if !known && as_somebody(tenant, &lender, lends) {
                     response.granters.push(named);
                 }
             }
         }
         Ok(())
     }
+}
 
-    fn who_grants(&self, kind: &str, name: &str) -> Result<Vec<Principal>, Failure> {
-        let thing = (kind, Resource::named(kind, name));
-        let (rows, _) = who(self.tenant()?, &[GRANTS], thing, self.now, (None, GRANTERS));
-        let accounts = rows.into_iter().filter_map(|row| match row.subject {
-            Subject::Principal(principal) => Some(principal),
-            Subject::Team(_) | Subject::Group { .. } => None,
-        });
-        Ok(accounts.collect())
+fn by_key(now: Timestamp) -> Circumstances<'static> {
+    Circumstances {
+        now,
+        method: AuthMethod::ApiKey,
+        issuer: None,
+        issued: None,
+        client: None,
     }
+}
 
-    fn lends(
-        &self,
-        lender: &Principal,
-        team: &Name,
-        action: &str,
-        thing: (&str, &str),
-    ) -> Result<bool, Failure> {
-        let tenant = self.tenant()?;
-        let Some(held) = tenant.account(lender) else {
-            return Ok(false);
-        };
-        let circumstances = Circumstances {
-            now: self.now,
+/// What holds of an account, or of anybody who is in a team or whose token carries a group, and has nothing else.
+fn as_somebody(tenant: &Tenant, subject: &Subject, holds: impl Fn(&Caller<'_>) -> bool) -> bool {
+    // Nobody's name: a member of a team is asked about whoever it is.
+    let nobody = Principal::User(Name::platform());
+    let member = |joins: &[Name], groups: &[(Name, Arc<str>)]| {
+        holds(&Caller {
+            tenant,
+            principal: &nobody,
+            account: None,
+            joins,
+            credential: None,
+            unnarrowed: None,
+            scope: None,
+            groups,
             method: AuthMethod::ApiKey,
-            issuer: None,
-            issued: None,
-            client: None,
-        };
-        let caller = Caller::of(tenant, held, AuthMethod::ApiKey);
-        Ok(may_lend(
-            &self.snapshot,
-            &caller,
-            team,
-            (action, thing),
-            circumstances,
-        ))
+            token: None,
+        })
+    };
+    match subject {
+        Subject::Principal(principal) => tenant
+            .account(principal)
+            .is_some_and(|held| holds(&Caller::of(tenant, held, AuthMethod::ApiKey))),
+        Subject::Team(team) => member(std::slice::from_ref(team), &[]),
+        Subject::Group { issuer, value } => member(&[], &[(issuer.clone(), value.clone())]),
     }
 }
