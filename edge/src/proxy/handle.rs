@@ -90,6 +90,7 @@ async fn answer(
     ticket.note_route(route);
     ticket.trace(route, &head.headers);
     check_head(state, head, ticket)?;
+    headers::check_host(head.version, &head.headers).map_err(|error| malformed(&error))?;
     if route.endpoint == Endpoint::AuthZenConfiguration {
         return authzen::configuration(state, head, ticket);
     }

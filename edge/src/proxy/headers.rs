@@ -4,7 +4,7 @@
 //! added elsewhere.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Version,
     header::{self, CONNECTION},
 };
 
@@ -29,6 +29,21 @@ pub fn check_length(headers: &HeaderMap) -> Result<(), AmbiguousLength> {
         return Err(AmbiguousLength);
     }
     Ok(())
+}
+
+/// A request that does not say once whom it is for; 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a request has one host header")]
+pub struct AmbiguousHost;
+
+/// Refuses a request over HTTP/1.1 without a host, and any with more than one (RFC 9112, section 3.2).
+pub fn check_host(version: Version, headers: &HeaderMap) -> Result<(), AmbiguousHost> {
+    let hosts = headers.get_all(header::HOST).iter().count();
+    match hosts {
+        0 if version == Version::HTTP_11 => Err(AmbiguousHost),
+        0 | 1 => Ok(()),
+        _ => Err(AmbiguousHost),
+    }
 }
 
 /// Takes out of a client's request what is not for the provider: hop-by-hop headers, credentials and cookies,

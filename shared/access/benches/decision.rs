@@ -61,16 +61,22 @@ fn to_decision<'s>(population: &'s Population, key: &str, model: &str) -> Choice
     choice
 }
 
-/// Single runs with random keys and models, so that little of what is looked up is in a cache.
-fn single_requests(population: &Population, random: &mut Random) -> [Samples; 3] {
+/// Single runs with random keys and models, so that little of what is looked up is in a cache. Parsing and the digest, which look
+/// nothing up, are parts of what follows.
+fn single_requests(population: &Population, random: &mut Random) -> [Samples; 5] {
     let mut samples = [
+        Samples::new("of that, parsing the key"),
+        Samples::new("of that, its digest"),
         Samples::new("key to principal"),
         Samples::new("key to decision"),
         Samples::new("decision of a known caller"),
     ];
-    let [principal, decision, known] = &mut samples;
+    let [parsed, digest, principal, decision, known] = &mut samples;
     for _ in 0..SINGLE_RUNS {
         let key = population::key(random.below(CREDENTIALS));
+        parsed.time(|| black_box(PresentedKey::parse(&key).is_ok()));
+        let presented = PresentedKey::parse(&key).unwrap();
+        digest.time(|| black_box(population.peppers.digest(presented.id(), presented.secret())));
         principal.time(|| black_box(to_principal(population, &key)));
         let (key, model) = (
             population::key(random.below(CREDENTIALS)),

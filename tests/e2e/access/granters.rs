@@ -84,7 +84,7 @@ async fn whoever_is_in_a_team_that_leads_another_is_named_by_it_and_lends_as_it_
         .words(&format!("{grant} --family gpt-4 --environment production"))
         .await;
     assert_eq!(
-        lent["owner"], "user:lead",
+        lent["grant"]["owner"], "user:lead",
         "who makes a grant answers for it: {lent}"
     );
     assert_eq!(declining(&dev, &sleeper, MODEL).await.status, 200);

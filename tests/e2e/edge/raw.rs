@@ -36,6 +36,14 @@ async fn paths_and_headers_that_can_be_read_in_two_ways_are_refused() {
         (chat(&format!("authorization: Bearer {}\r\n", key.text)), &[400]),
         (chat("content-length: 3\r\n"), &[400]),
         (chat("transfer-encoding: chunked\r\n"), &[400]),
+        (chat("host: other\r\n"), &[400]),
+        (chat("").replace("host: edge\r\n", ""), &[400]),
+        (
+            chat("")
+                .replace("host: edge\r\n", "")
+                .replace("HTTP/1.1", "HTTP/1.0"),
+            &[200],
+        ),
         (chat(&many), &[431]),
         (chat(&format!("x-large: {}\r\n", "y".repeat(40 * 1024))), &[431]),
         ("good morning\r\n\r\n".to_owned(), &[400, 0]),
