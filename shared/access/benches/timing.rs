@@ -1,10 +1,11 @@
-//! Whether the time of a refusal tells what is wrong with a key, or that another tenant has what was asked for, by the method of dudect (Reparaz, Balasch, Verbauwhede:
-//! "Dude, is my code constant time?").
+//! Whether the time of a refusal tells what is wrong with a key, or that another tenant has what was asked for, by the
+//! method of dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?").
 //!
-//! Keys, or models' names, of two kinds are presented in random order, each is timed by itself, and Welch's t-test says whether the two kinds
-//! differ, of all timings and of those below some percentiles, since interrupts hide what is small. A |t| beyond 10 is
-//! called a difference; how much it is in nanoseconds says what it is worth. That the work is the same is a test
-//! (`an_unknown_a_wrong_and_a_revoked_key_cost_the_same_digests_and_comparisons`); this measures what is left.
+//! Keys, or models' names, of two kinds are presented in random order, each is timed by itself, and Welch's t-test says
+//! whether the two kinds differ, of all timings and of those below some percentiles, since interrupts hide what is small.
+//! A |t| beyond 10 is called a difference; how much it is in nanoseconds says what it is worth. That the work is the same
+//! are tests (`an_unknown_a_wrong_and_a_revoked_key_cost_the_same_digests_and_comparisons`,
+//! `what_another_tenant_has_is_not_looked_up`); this measures what is left.
 //!
 //! `cargo bench -p turnpike-access --bench timing` prints a report; `-- --quick` takes a tenth of the measurements.
 

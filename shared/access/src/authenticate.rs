@@ -58,6 +58,27 @@ impl<'s> Caller<'s> {
         }
     }
 
+    /// Somebody of whom nothing is recorded, with what comes of some teams alone.
+    pub fn unrecorded(
+        tenant: &'s Tenant,
+        principal: &'s Principal,
+        joins: &'s [Name],
+        method: AuthMethod,
+    ) -> Self {
+        Self {
+            tenant,
+            principal,
+            account: None,
+            joins,
+            credential: None,
+            unnarrowed: None,
+            scope: None,
+            groups: &[],
+            method,
+            token: None,
+        }
+    }
+
     /// The tags of its account.
     pub fn tags(&self) -> Option<&'s Tags> {
         self.account.map(|held| &held.account.profile.tags)

@@ -23,6 +23,8 @@ pub mod edge;
 pub mod effective;
 pub mod event;
 pub mod explain;
+#[cfg(test)]
+mod fixture;
 pub mod fold;
 pub mod grant;
 pub mod id;

@@ -103,18 +103,7 @@ impl<'r> Recalled<'r> {
         let own = credential.filter(|held| held.tenant == *tenant.name() && held.owner == self.principal);
         let known = match tenant.account(&self.principal) {
             Some(held) => Caller::of(tenant, held, self.method),
-            None => Caller {
-                tenant,
-                principal: &self.principal,
-                account: None,
-                joins: self.joins(tenant),
-                unnarrowed: None,
-                credential: None,
-                scope: None,
-                groups: &[],
-                method: self.method,
-                token: None,
-            },
+            None => Caller::unrecorded(tenant, &self.principal, self.joins(tenant), self.method),
         };
         Some(Caller {
             credential: own.map(AsRef::as_ref),

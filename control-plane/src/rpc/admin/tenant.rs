@@ -102,13 +102,13 @@ impl Administration {
         });
         commands.push(Command::CreateGrant(Grant {
             id: random::id(),
-            subject: Subject::Principal(principal),
+            subject: Subject::Principal(principal.clone()),
             role: role.name,
             effect: Effect::Allow,
             selector: Default::default(),
             conditions: Default::default(),
             reason: Some("the tenant's first administrator".into()),
-            owner: None,
+            owner: Some(Subject::Principal(principal)),
         }));
         commands.push(Command::IssueCredential(credential));
         Ok(key)

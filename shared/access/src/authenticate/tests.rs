@@ -5,13 +5,12 @@ use crate::{
     credential::{Credential, CredentialStatus, Decoy, KeyKind, PresentedKey, PreviousVersion, write_key},
     digest::{KeyDigest, Peppers, counted},
     event::Event,
-    id::{Id, Name, Principal, Timestamp},
-    log::{Origin, Recorded},
+    fixture::{NOW, fold},
+    id::{Id, Name, Principal},
     snapshot::Snapshot,
     tenant::{AccountProfile, TenantSettings},
 };
 
-const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 const RIGHT: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg";
 /// All but the last character is right.
 const NEARLY: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefh";
@@ -25,19 +24,6 @@ fn peppers() -> Peppers {
 fn digest(pepper: u32, id: Id, secret: &str) -> KeyDigest {
     let byte = u8::try_from(pepper).unwrap();
     Peppers::new([(pepper, [byte; 32])]).digest(id, secret).unwrap()
-}
-
-fn event(snapshot: &mut Snapshot, event: &Event) {
-    let origin = Origin {
-        time: NOW,
-        tenant: "acme".parse().unwrap(),
-        actor: "system".into(),
-        correlation: "test".into(),
-    };
-    let encoded = event.encode().unwrap();
-    let head = snapshot.head();
-    let next = Recorded::after(head, origin, encoded.kind, encoded.version, encoded.payload);
-    snapshot.fold(&next).unwrap();
 }
 
 fn alive(number: u128, owner: &str) -> Credential {
@@ -103,17 +89,25 @@ fn credentials() -> Vec<(Credential, Option<AuthFailure>)> {
 
 fn snapshot() -> Snapshot {
     let mut snapshot = Snapshot::default();
-    event(&mut snapshot, &Event::TenantCreated(TenantSettings::default()));
+    fold(
+        &mut snapshot,
+        "acme",
+        &Event::TenantCreated(TenantSettings::default()),
+    );
     for (name, deactivated) in [("user:alice", false), ("user:gone", true)] {
         let profile = AccountProfile {
             deactivated,
             ..AccountProfile::default()
         };
         let principal: Principal = name.parse().unwrap();
-        event(&mut snapshot, &Event::AccountCreated { principal, profile });
+        fold(
+            &mut snapshot,
+            "acme",
+            &Event::AccountCreated { principal, profile },
+        );
     }
     for (credential, _) in credentials() {
-        event(&mut snapshot, &Event::CredentialIssued(credential));
+        fold(&mut snapshot, "acme", &Event::CredentialIssued(credential));
     }
     snapshot
 }

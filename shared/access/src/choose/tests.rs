@@ -6,30 +6,15 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     event::Event,
+    fixture::{NOW, fold},
     grant::{AuthMethod, Effect, Grant},
-    id::Timestamp,
     listing::usable,
-    log::{Origin, Recorded},
     model::{Catalogue, ModelProfile, ProviderKind, ProviderProfile},
     table::counted,
     tenant::{AccountProfile, TenantSettings},
 };
 
-const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 const ALICE: &str = "user:alice";
-
-fn fold(snapshot: &mut Snapshot, tenant: &str, event: &Event) {
-    let origin = Origin {
-        time: NOW,
-        tenant: tenant.parse().unwrap(),
-        actor: "system".into(),
-        correlation: "test".into(),
-    };
-    let encoded = event.encode().unwrap();
-    let head = snapshot.head();
-    let next = Recorded::after(head, origin, encoded.kind, encoded.version, encoded.payload);
-    snapshot.fold(&next).unwrap();
-}
 
 fn account(snapshot: &mut Snapshot, tenant: &str, principal: &str) {
     let account = Event::AccountCreated {

@@ -150,16 +150,8 @@ fn calling<'s>(
     let issuer = tenant.issuer(issuer?.as_str())?;
     let defaults = issuer.profile.just_in_time.as_ref()?;
     Some(Caller {
-        tenant,
-        principal,
-        account: None,
-        joins: &defaults.teams,
-        credential: None,
-        unnarrowed: None,
-        scope: None,
         groups,
-        method,
-        token: None,
+        ..Caller::unrecorded(tenant, principal, &defaults.teams, method)
     })
 }
 

@@ -286,16 +286,8 @@ impl<'s> Side<'s> {
                 alive.then(|| Caller::of(tenant, held, AuthMethod::ApiKey))
             }
             Who::Group(_) => Some(Caller {
-                tenant,
-                principal: &self.anybody,
-                account: None,
-                joins: &[],
-                credential: None,
-                unnarrowed: None,
-                scope: None,
                 groups,
-                method: AuthMethod::Jwt,
-                token: None,
+                ..Caller::unrecorded(tenant, &self.anybody, &[], AuthMethod::Jwt)
             }),
         }
     }

@@ -9,8 +9,8 @@ use turnpike_access::{
     decide::Request,
     delegate::may_lend,
     effective::granted,
-    grant::{AuthMethod, Circumstances, Subject},
-    id::{Name, Principal, Timestamp},
+    grant::{AuthMethod, Subject},
+    id::{Name, Principal},
     pattern::Resource,
     recall::{Again, Recalled, Verdict},
     snapshot::Tenant,
@@ -63,34 +63,26 @@ impl Call {
             return Ok(());
         };
         let asker = self.caller()?;
-        let request = Request {
-            action,
-            resource,
-            circumstances: by_key(self.now),
+        let lends = |caller: &Caller<'_>, team: &Name| {
+            let request = Request {
+                action,
+                resource,
+                circumstances: caller.circumstances(self.now, None),
+            };
+            may_lend(&self.snapshot, caller, team, &request)
         };
         for team in &held.account.teams {
-            response.asker_may_grant |= may_lend(&self.snapshot, &asker, team, &request);
+            response.asker_may_grant |= lends(&asker, team);
             let administrators = granted(tenant, GRANTS, Resource::named("team", team.as_str()), self.now);
             for lender in administrators {
                 let named = lender.to_string();
                 let known = response.granters.contains(&named) || response.granters.len() >= GRANTERS;
-                let lends = |caller: &Caller<'_>| may_lend(&self.snapshot, caller, team, &request);
-                if !known && as_somebody(tenant, &lender, lends) {
+                if !known && as_somebody(tenant, &lender, |caller| lends(caller, team)) {
                     response.granters.push(named);
                 }
             }
         }
         Ok(())
-    }
-}
-
-fn by_key(now: Timestamp) -> Circumstances<'static> {
-    Circumstances {
-        now,
-        method: AuthMethod::ApiKey,
-        issuer: None,
-        issued: None,
-        client: None,
     }
 }
 
@@ -100,16 +92,8 @@ fn as_somebody(tenant: &Tenant, subject: &Subject, holds: impl Fn(&Caller<'_>) -
     let nobody = Principal::User(Name::platform());
     let member = |joins: &[Name], groups: &[(Name, Arc<str>)]| {
         holds(&Caller {
-            tenant,
-            principal: &nobody,
-            account: None,
-            joins,
-            credential: None,
-            unnarrowed: None,
-            scope: None,
             groups,
-            method: AuthMethod::ApiKey,
-            token: None,
+            ..Caller::unrecorded(tenant, &nobody, joins, AuthMethod::ApiKey)
         })
     };
     match subject {
